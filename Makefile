@@ -1,0 +1,245 @@
+# Varve's build. `make help` lists the targets.
+#
+# Every variant lives in a directory of its own, so that they do not undo each other:
+#
+#   make                     build/           -O2 -g, CHECK on
+#   make DEBUG=1             build/debug/     -O0 -g, DCHECK on
+#   make SANITIZE=address    build/address/   DCHECK on; also undefined, thread
+#   make CXX=clang++         build/clang/     and build/clang-address/, ...
+#
+# V=1 shows whole commands. CXXFLAGS and LDFLAGS are yours: they are added to ours.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+AR ?= ar
+PREFIX ?= /usr/local
+CONFDIR ?= $(if $(filter /usr,$(PREFIX)),,$(PREFIX))/etc/varve
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
+# ---- Which variant, and its directory B ------------------------------------------------------
+
+empty :=
+space := $(empty) $(empty)
+comma := ,
+compiler := $(notdir $(lastword $(CXX)))
+compiler := $(patsubst gcc,,$(subst g++,gcc,$(subst clang++,clang,$(compiler))))
+sanitizers := $(subst $(comma),$(space),$(SANITIZE))
+variant := $(subst $(space),-,$(strip $(compiler) $(if $(DEBUG),debug) $(sanitizers)))
+B := build$(if $(variant),/$(variant))
+
+# ---- Flags -----------------------------------------------------------------------------------
+
+warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+flags := -std=c++20 -g -pthread -Isrc $(warnings)
+
+ifneq ($(SANITIZE),)
+flags += -O1 -fno-omit-frame-pointer -DVARVE_DCHECK
+flags += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+ldflags := -fsanitize=$(SANITIZE)
+else ifneq ($(DEBUG),)
+flags += -O0 -DVARVE_DCHECK
+else
+flags += -O2
+endif
+
+# The oldest x86 we tune for: any of the last dozen years. Others take the compiler's default.
+ifneq ($(findstring x86_64,$(shell $(CXX) -dumpmachine 2>/dev/null)),)
+flags += -march=x86-64-v2
+endif
+
+# Libraries. Static where the compiler finds an archive, so that the programs run on machines that
+# lack them; otherwise, and where pkg-config leads to a place of its own, as pkg-config says. What
+# is missing altogether is told by deps/install.
+# $(call library,MODULE,ARCHIVE)
+library = $(call choose,$(2),$(shell pkg-config --libs $(1) 2>/dev/null))
+archive = $(realpath $(shell $(CXX) -print-file-name=$(1) 2>/dev/null))
+choose = $(or $(if $(filter -L%,$(2)),,$(archive)),$(2))
+modules := libuv libzstd libxxhash
+libs := $(call library,libuv,libuv_a.a) $(call library,libzstd,libzstd.a) \
+        $(call library,libxxhash,libxxhash.a)
+
+# jemalloc takes malloc's place by being linked before libc. Sanitizers bring their own.
+ifeq ($(SANITIZE),)
+modules += jemalloc
+libs += $(call library,jemalloc,libjemalloc.a)
+flags += -DVARVE_JEMALLOC
+endif
+
+flags += $(shell pkg-config --cflags $(modules) 2>/dev/null)
+all_flags = $(flags) $(CXXFLAGS)
+all_ldflags = -pthread $(ldflags) $(LDFLAGS)
+all_libs = $(libs) -ldl -lm
+
+# doctest's macros convert as they please; the tests themselves name files from the top.
+test_flags := -I. -Wno-conversion -Wno-sign-conversion
+hiredis = $(shell pkg-config --libs hiredis 2>/dev/null)
+
+# ---- Sources ---------------------------------------------------------------------------------
+
+find = $(sort $(shell find $(wildcard $(1)) /dev/null -name '*.cc'))
+objects = $(patsubst %.cc,$(B)/obj/%.o,$(1))
+
+sources := $(call find,src)
+server_main := $(filter src/tools/varve_server.cc,$(sources))
+tool_sources := $(filter-out $(server_main),$(filter src/tools/%,$(sources)))
+library_sources := $(filter-out src/tools/%,$(sources))
+
+support_sources := $(call find,tests/support)
+unit_sources := $(call find,tests/unit tests/sim)
+client_sources := $(call find,tests/integration tests/crash)
+test_sources := $(support_sources) $(unit_sources) $(client_sources)
+
+programs := $(if $(server_main),$(B)/varve-server) $(if $(tool_sources),$(B)/varve-tool)
+test_programs := $(B)/varve-unit-tests \
+                 $(foreach s,$(client_sources),$(B)/tests/$(basename $(notdir $(s))))
+
+# ---- Rules -----------------------------------------------------------------------------------
+
+# $(call say,WHAT,FILE) goes before a command: prints the two, and keeps the command to itself.
+ifeq ($(V),1)
+say =
+else
+say = @printf '  %-5s %s\n' '$(1)' '$(2)';
+endif
+
+.PHONY: all tests
+all: $(programs)
+tests: all $(test_programs)
+
+# Two files that change only when what they hold does: the flags, on which every object depends,
+# and the list of sources, on which whatever is linked depends. (A removed file has no date.)
+$(B)/flags: text = $(CXX) $(all_flags) : $(all_ldflags) $(all_libs)
+$(B)/sources: text = $(sources) $(test_sources)
+$(B)/flags $(B)/sources: FORCE | dependencies
+	@mkdir -p $(@D)
+	@echo '$(text)' | cmp -s - $@ || echo '$(text)' > $@
+
+.PHONY: dependencies FORCE
+dependencies:
+	@CXX='$(CXX)' deps/install --check build
+FORCE:
+
+$(B)/obj/src/%.o: src/%.cc $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)$(CXX) $(all_flags) -MMD -MP -c $< -o $@
+
+$(B)/obj/tests/%.o: tests/%.cc $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)$(CXX) $(all_flags) $(test_flags) -MMD -MP -c $< -o $@
+
+$(B)/libvarve.a: $(call objects,$(library_sources)) $(B)/sources
+	@rm -f $@
+	$(call say,AR,$@)$(AR) rcs $@ $(filter %.o,$^)
+
+link = $(CXX) $(all_flags) $(filter %.o,$^) $(B)/libvarve.a $(all_ldflags) $(all_libs) -o $@
+
+$(B)/varve-server: $(call objects,$(server_main)) $(B)/libvarve.a
+	$(call say,LINK,$@)$(link)
+
+$(B)/varve-tool: $(call objects,$(tool_sources)) $(B)/libvarve.a
+	$(call say,LINK,$@)$(link)
+
+$(B)/varve-unit-tests: $(call objects,$(unit_sources) $(support_sources)) $(B)/libvarve.a
+	$(call say,LINK,$@)$(link)
+
+# One program for each file of tests/integration and tests/crash.
+define client_test
+$(B)/tests/$(basename $(notdir $(1))): $(call objects,$(1) $(support_sources)) $(B)/libvarve.a
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)$$(link) $$(hiredis)
+endef
+$(foreach s,$(client_sources),$(eval $(call client_test,$(s))))
+
+-include $(patsubst %.o,%.d,$(call objects,$(sources) $(test_sources)))
+
+# ---- Run and test ----------------------------------------------------------------------------
+
+# These two install what is missing first, and so build in a make of their own, which then finds
+# it: on all processors, unless the caller said how many.
+build_jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: run test deps
+# ARGS='--port 7000' adds to the command line.
+run:
+	@CXX='$(CXX)' deps/install build
+	@$(MAKE) --no-print-directory $(build_jobs) all
+	@mkdir -p data
+	@exec $(B)/varve-server conf/varve.conf --dir ./data $(ARGS)
+
+# T='hash expire' runs only tests with such a name, T=--slow the slow ones too.
+test:
+	@CXX='$(CXX)' deps/install build test
+	@$(MAKE) --no-print-directory $(build_jobs) tests
+	@tests/run --build $(B) $(T)
+
+deps:
+	@CXX='$(CXX)' deps/install build test format lint
+
+# ---- Lint and format -------------------------------------------------------------------------
+
+formatted = $(shell find src tests utils -name '*.cc' -o -name '*.h')
+
+.PHONY: lint lint-fast format
+lint: lint-fast
+	@deps/install lint
+	@$(MAKE) --no-print-directory $(build_jobs) --keep-going tidy
+
+lint-fast:
+	@deps/install format
+	@utils/check_includes
+	$(call say,FMT,src tests)clang-format --dry-run --Werror $(formatted)
+
+format:
+	@deps/install format
+	$(call say,FMT,src tests)clang-format -i $(formatted)
+
+# clang-tidy takes seconds a file. It looks again at what was compiled again, and at no more.
+.PHONY: tidy
+tidy: $(patsubst %.cc,$(B)/tidy/%,$(sources))
+$(B)/tidy/%: %.cc $(B)/obj/%.o .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,TIDY,$<)clang-tidy --quiet $< -- $(all_flags) 2>/dev/null
+	@touch $@
+
+# ---- Bench -----------------------------------------------------------------------------------
+
+.PHONY: bench bench-redis
+bench: all
+	@$(B)/varve-tool bench $(ARGS)
+
+bench-redis: all
+	@deps/install bench
+	@VARVE_SERVER=$(B)/varve-server utils/bench/bench-redis $(ARGS)
+
+# ---- Install and clean -----------------------------------------------------------------------
+
+# A configuration that is already there is kept; ours is then put beside it.
+.PHONY: install clean help
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(CONFDIR) $(DESTDIR)$(UNITDIR)
+	install -m 755 $(programs) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 conf/varve.conf \
+	  $(DESTDIR)$(CONFDIR)/varve.conf$(if $(wildcard $(DESTDIR)$(CONFDIR)/varve.conf),.new)
+	sed -e 's|@BINDIR@|$(PREFIX)/bin|' -e 's|@CONFDIR@|$(CONFDIR)|' conf/varve.service \
+	  > $(DESTDIR)$(UNITDIR)/varve.service
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make               build $(B)/varve-server and $(B)/varve-tool'
+	@echo 'make run           install what is missing, build, start the server; data in ./data'
+	@echo 'make test          install what is missing, build, run every test but the slow ones'
+	@echo 'make lint          layout, includes, clang-tidy; lint-fast leaves out the last'
+	@echo 'make format        lay out the sources anew'
+	@echo 'make bench         nanoseconds an operation; bench-redis compares with Redis'
+	@echo 'make install       PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make deps          install what building, testing and linting need'
+	@echo 'make clean         remove build/; ./data stays'
+	@echo 'Variants: DEBUG=1, SANITIZE=address|undefined|thread, CXX=clang++. V=1 shows commands.'

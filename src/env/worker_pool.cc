@@ -1,0 +1,162 @@
+// env/worker_pool.cc: the threads behind the lanes.
+#include "env/worker_pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <system_error>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace varve {
+
+namespace {
+
+// At most 15 characters: the kernel keeps no more.
+constexpr const char* kThreadNames[kLanes] = {"varve-log",   "varve-sync",    "varve-manifest",
+                                              "varve-flush", "varve-compact", "varve-read"};
+
+// Signals are the loop's: while this lives, new threads inherit a mask that blocks them all.
+// Except those that a thread raises itself by a fault, which must reach the crash handler.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) {
+      sigdelset(&blocked, fault);
+    }
+    pthread_sigmask(SIG_SETMASK, &blocked, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+}  // namespace
+
+void WorkerPool::TaskList::Append(Task* task) {
+  task->next = nullptr;
+  (last == nullptr ? first : last->next) = task;
+  last = task;
+}
+
+WorkerPool::Task* WorkerPool::TaskList::TakeFirst() {
+  Task* task = first;
+  first = task->next;
+  if (first == nullptr) last = nullptr;
+  return task;
+}
+
+WorkerPool::WorkerPool(const WorkerPoolOptions& options, std::function<void()> wake_loop)
+    : options_(options), wake_loop_(std::move(wake_loop)) {
+  for (const unsigned threads_max : options_.threads_max) CHECK(threads_max > 0);
+}
+
+WorkerPool::~WorkerPool() {
+  for (const LaneQueue& lane : lanes_) CHECK(lane.threads.empty());
+}
+
+void WorkerPool::JoinThreads() {
+  for (LaneQueue& lane : lanes_) {
+    {
+      const std::lock_guard<std::mutex> guard(lane.mutex);
+      CHECK(lane.waiting.empty());
+      lane.stopping = true;
+    }
+    lane.arrived.notify_all();
+    for (std::thread& thread : lane.threads) thread.join();
+    lane.threads.clear();
+  }
+  CHECK(finished_.empty());
+}
+
+void WorkerPool::Run(Lane which, Task* task) {
+  LaneQueue& lane = lanes_[static_cast<size_t>(which)];
+  const bool alone = lane.threads.empty();
+  if (alone && !StartThread(which)) {
+    task->work();
+    Finish(task);
+    return;
+  }
+
+  bool wake = false;
+  bool crowded = false;
+  {
+    const std::lock_guard<std::mutex> guard(lane.mutex);
+    lane.waiting.Append(task);
+    ++lane.waiting_count;
+    wake = lane.sleeping > 0;
+    crowded = !alone && lane.waiting_count > lane.sleeping;
+  }
+  if (wake) lane.arrived.notify_one();
+  if (crowded && lane.threads.size() < options_.threads_max[static_cast<size_t>(which)]) {
+    (void)StartThread(which);  // If not: the threads there are will get to it.
+  }
+}
+
+WorkerPool::Task* WorkerPool::TakeFinished() {
+  const std::lock_guard<std::mutex> guard(finished_mutex_);
+  finished_.last = nullptr;
+  return std::exchange(finished_.first, nullptr);
+}
+
+bool WorkerPool::StartThread(Lane which) {
+  LaneQueue& lane = lanes_[static_cast<size_t>(which)];
+  const SignalsBlocked blocked;
+  try {
+    lane.threads.emplace_back([this, which] { WorkerMain(which); });
+    return true;
+  } catch (const std::system_error& error) {
+    if (!std::exchange(lane.start_failed, true)) {
+      Log(LogLevel::kWarning, "env: cannot start thread %s: %s",
+          kThreadNames[static_cast<size_t>(which)], error.what());
+    }
+    return false;
+  }
+}
+
+void WorkerPool::WorkerMain(Lane which) {
+  LaneQueue& lane = lanes_[static_cast<size_t>(which)];
+  pthread_setname_np(pthread_self(), kThreadNames[static_cast<size_t>(which)]);
+  if (which == Lane::kCompaction) {
+    // Linux keeps the nice value per thread. Failing to yield is not worth an error.
+    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options_.compaction_nice);
+  }
+
+  std::unique_lock<std::mutex> guard(lane.mutex);
+  while (true) {
+    while (lane.waiting.empty() && !lane.stopping) {
+      ++lane.sleeping;
+      lane.arrived.wait(guard);
+      --lane.sleeping;
+    }
+    if (lane.waiting.empty()) return;
+    Task* task = lane.waiting.TakeFirst();
+    --lane.waiting_count;
+    guard.unlock();
+    task->work();
+    Finish(task);
+    guard.lock();
+  }
+}
+
+void WorkerPool::Finish(Task* task) {
+  bool was_empty = false;
+  {
+    const std::lock_guard<std::mutex> guard(finished_mutex_);
+    was_empty = finished_.empty();
+    finished_.Append(task);
+  }
+  // Otherwise the loop has been woken for the one before and has not come yet.
+  if (was_empty) wake_loop_();
+}
+
+}  // namespace varve

@@ -1,0 +1,92 @@
+// env/worker_pool.h: the threads behind the lanes.
+//
+//   loop: Run(task) ---> lane's queue ---> worker: task->work() ---> finished list
+//                                                                        |
+//   loop: task->done() <--- TakeFinished() <--- wake_loop(), if the list was empty
+//
+// A task is one node that travels through both queues, so a trip costs two short locks, no
+// allocation and at most one wake-up each way: none where the other side is busy anyway. The log
+// lane makes this trip once per turn of the loop.
+//
+// Threads    Loop, except `wake_loop`, which workers call.
+// Ownership  The pool borrows tasks between Run and TakeFinished. `work` and what it captured die
+//            where the task's owner destroys it, on the loop.
+// Errors     Where no thread can be started the loop runs the work itself, slow but right.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "env/env.h"
+
+namespace varve {
+
+struct WorkerPoolOptions {
+  // By lane, in the order of enum Lane. Threads start when they are first needed.
+  std::array<unsigned, kLanes> threads_max = {1, 1, 1, 1, 1, 8};
+  // How much compaction yields to the rest, as nice(1) counts.
+  int compaction_nice = 10;
+};
+
+class WorkerPool {
+ public:
+  struct Task {
+    Env::Job work;
+    Env::Job done;
+    Task* next = nullptr;  // in whichever list the task stands
+  };
+
+  WorkerPool(const WorkerPoolOptions& options, std::function<void()> wake_loop);
+  // REQUIRES: JoinThreads() has been called.
+  ~WorkerPool();
+
+  // Ends the threads. No `wake_loop` is called afterwards. REQUIRES: every task has been taken
+  // back.
+  void JoinThreads();
+
+  void Run(Lane lane, Task* task);
+
+  // All tasks finished since the last call, linked by `next`, in the order they finished; or null.
+  Task* TakeFinished();
+
+ private:
+  struct TaskList {
+    void Append(Task* task);
+    Task* TakeFirst();  // REQUIRES: not empty
+    bool empty() const { return first == nullptr; }
+
+    Task* first = nullptr;
+    Task* last = nullptr;
+  };
+
+  // Aligned so that lanes do not share cache lines.
+  struct alignas(64) LaneQueue {
+    std::mutex mutex;
+    std::condition_variable arrived;
+    TaskList waiting;
+    size_t waiting_count = 0;
+    size_t sleeping = 0;  // threads in arrived.wait()
+    bool stopping = false;
+    // Touched by the loop alone.
+    std::vector<std::thread> threads;
+    bool start_failed = false;  // said so once; trying goes on
+  };
+
+  // False if the system gives us no more.
+  bool StartThread(Lane lane);
+  void WorkerMain(Lane lane);
+  void Finish(Task* task);
+
+  const WorkerPoolOptions options_;
+  const std::function<void()> wake_loop_;
+  std::array<LaneQueue, kLanes> lanes_;
+
+  std::mutex finished_mutex_;
+  TaskList finished_;
+};
+
+}  // namespace varve

@@ -1,0 +1,532 @@
+// tests/unit/env/posix_env_test.cc: the real world keeps the promises of env.h.
+#include "env/posix_env.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <optional>
+#include <set>
+#include <thread>
+
+#include "base/log.h"
+
+#include <doctest/doctest.h>
+
+namespace varve {
+namespace {
+
+// A loop, an Env on it, and a directory that goes away with them.
+class World {
+ public:
+  explicit World(const WorkerPoolOptions& options = {}) {
+    char name[] = "/tmp/varve-env-XXXXXX";
+    directory_ = mkdtemp(name);
+    REQUIRE(uv_loop_init(&loop_) == 0);
+    env_.emplace(&loop_, options);
+  }
+  ~World() {
+    if (!env_.has_value()) env_.emplace(&loop_);
+    const Result<std::vector<std::string>> names = env_->List(directory_);
+    for (const std::string& name : *names) (void)env_->Remove(Path(name));
+    Close();
+    CHECK(uv_loop_close(&loop_) == 0);  // no handle was left behind
+    rmdir(directory_.c_str());
+  }
+  void Close() { env_.reset(); }
+
+  std::string Path(const std::string& name) const { return directory_ + "/" + name; }
+  std::unique_ptr<File> Create(const std::string& name) {
+    Result<std::unique_ptr<File>> file = env_->Open(Path(name), OpenMode::kCreate);
+    REQUIRE(file.ok());
+    return std::move(*file);
+  }
+  void RunAll() {
+    env_->RunUntil([this] { return env_->pending_jobs() == 0; });
+  }
+
+  Env& env() { return *env_; }
+  uv_loop_t* loop() { return &loop_; }
+  const std::string& directory() const { return directory_; }
+
+ private:
+  std::string directory_;
+  uv_loop_t loop_;
+  std::optional<PosixEnv> env_;
+};
+
+bool Contains(Slice text, Slice part) { return text.find(part) != Slice::npos; }
+
+}  // namespace
+
+TEST_CASE("posix file: what was written is read back, short only at the end of the file") {
+  World world;
+  const std::unique_ptr<File> file = world.Create("f");
+  const Slice pieces[] = {"one", "", "two", "three"};
+  REQUIRE(file->WriteAt(0, pieces).ok());
+  REQUIRE(file->WriteAt(3, Slice("TWO")).ok());
+  REQUIRE(file->Sync().ok());
+  CHECK(*file->Size() == 11);
+
+  char bytes[32] = {};
+  CHECK(*file->ReadAt(0, 11, bytes) == 11);
+  CHECK(Slice(bytes, 11) == "oneTWOthree");
+  CHECK(*file->ReadAt(6, 32, bytes) == 5);
+  CHECK(*file->ReadAt(11, 32, bytes) == 0);
+  CHECK(*file->ReadAt(1000, 32, bytes) == 0);
+
+  REQUIRE(file->Truncate(3).ok());
+  CHECK(*file->ReadAt(0, 32, bytes) == 3);
+}
+
+TEST_CASE("posix file: more slices than one system call takes are written in order") {
+  World world;
+  const std::unique_ptr<File> file = world.Create("f");
+  std::vector<std::string> texts;
+  std::string whole;
+  for (int i = 0; i < 3000; ++i) {
+    texts.push_back(std::string(static_cast<size_t>(i % 7), static_cast<char>('a' + i % 26)));
+    whole += texts.back();
+  }
+  const std::vector<Slice> slices(texts.begin(), texts.end());
+  REQUIRE(file->WriteAt(5, slices).ok());
+  CHECK(*ReadWholeFile(world.env(), world.Path("f")) == std::string(5, '\0') + whole);
+}
+
+TEST_CASE("posix file: a write that the system cuts short goes on, and its error names the file") {
+  World world;
+  // In a child, since the limit and the ignored signal belong to the process. It uses only file
+  // calls.
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{10'000, 10'000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    Result<std::unique_ptr<File>> file = world.env().Open(world.Path("f"), OpenMode::kCreate);
+    const std::string text(6000, 'x');
+    const Slice pieces[] = {text, text};
+    const Status status = (*file)->WriteAt(0, pieces);
+    const bool right = status.code() == StatusCode::kIoError &&
+                       Contains(status.message(), world.Path("f") + ": write: ") &&
+                       *(*file)->Size() == 10'000;
+    _exit(right ? 0 : 1);
+  }
+  int result = -1;
+  REQUIRE(waitpid(child, &result, 0) == child);
+  CHECK(result == 0);
+}
+
+TEST_CASE("posix file: TryReadAt reads what is cached, and else says pending") {
+  World world;
+  const std::unique_ptr<File> file = world.Create("f");
+  const std::string text(100'000, 'x');
+  REQUIRE(file->WriteAt(0, Slice(text)).ok());
+  std::string bytes(text.size(), '\0');
+  const Result<size_t> read = file->TryReadAt(0, bytes.size(), bytes.data());
+  // Some file systems cannot; then it is pending for ever, never wrong.
+  if (!read.ok()) {
+    CHECK(read.status().is_pending());
+    CHECK(file->TryReadAt(0, 1, bytes.data()).status().is_pending());
+    return;
+  }
+  CHECK(*read == text.size());
+  CHECK(bytes == text);
+  CHECK(*file->TryReadAt(99'999, 100, bytes.data()) == 1);
+  CHECK(*file->TryReadAt(100'000, 100, bytes.data()) == 0);
+  CHECK(*file->TryReadAt(0, 0, bytes.data()) == 0);
+
+  // With only the beginning in the cache, nothing short may come back as if the file ended there.
+  const std::string large(size_t{4} << 20, 'y');
+  REQUIRE(file->WriteAt(0, Slice(large)).ok());
+  REQUIRE(file->Sync().ok());
+  const int descriptor = open(world.Path("f").c_str(), O_RDONLY);
+  posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+  posix_fadvise(descriptor, 0, 0, POSIX_FADV_RANDOM);
+  bytes.resize(large.size());
+  CHECK(pread(descriptor, bytes.data(), 65'536, 0) == 65'536);
+  close(descriptor);
+  const Result<size_t> again = file->TryReadAt(0, bytes.size(), bytes.data());
+  CHECK((again.ok() ? *again == bytes.size() : again.status().is_pending()));
+  CHECK(*file->ReadAt(0, bytes.size(), bytes.data()) == bytes.size());
+  CHECK(bytes == large);
+}
+
+TEST_CASE("posix file: Preallocate leaves exactly that many zeros") {
+  World world;
+  const std::unique_ptr<File> file = world.Create("f");
+  for (const uint64_t size : {3'000'001, 4096, 0}) {
+    CAPTURE(size);
+    REQUIRE(file->WriteAt(100, Slice("old")).ok());
+    REQUIRE(file->Preallocate(size).ok());
+    CHECK(*ReadWholeFile(world.env(), world.Path("f")) == std::string(size, '\0'));
+    struct stat about {};
+    REQUIRE(stat(world.Path("f").c_str(), &about) == 0);
+    CHECK(static_cast<uint64_t>(about.st_blocks) * 512 >= size);
+  }
+}
+
+TEST_CASE("posix env: open modes differ in what must exist, and errors name the path") {
+  World world;
+  Env& env = world.env();
+  const std::string path = world.Path("f");
+  CHECK(env.Open(path, OpenMode::kRead).status().is_not_found());
+  CHECK(env.Open(path, OpenMode::kReuse).status().is_not_found());
+  CHECK(Contains(env.Open(path, OpenMode::kRead).status().message(), path));
+  world.Create("f");
+  const Status again = env.Open(path, OpenMode::kCreate).status();
+  CHECK(again.code() == StatusCode::kIoError);
+  CHECK(Contains(again.message(), path));
+  CHECK(env.Open(world.Path("none/f"), OpenMode::kCreate).status().code() == StatusCode::kIoError);
+
+  {
+    Result<std::unique_ptr<File>> reused = env.Open(path, OpenMode::kReuse);
+    REQUIRE((*reused)->WriteAt(0, Slice("kept")).ok());
+  }
+  Result<std::unique_ptr<File>> file = env.Open(path, OpenMode::kRead);
+  char bytes[8];
+  CHECK(*(*file)->ReadAt(0, sizeof(bytes), bytes) == 4);
+  const Status refused = (*file)->WriteAt(0, Slice("no"));
+  CHECK(refused.code() == StatusCode::kIoError);
+  CHECK(Contains(refused.message(), path));
+}
+
+TEST_CASE("posix env: directories list, rename, remove and sync") {
+  World world;
+  Env& env = world.env();
+  CHECK(env.CreateDirectory(world.directory()).ok());
+  world.Create("b");
+  world.Create("a");
+  CHECK(*env.List(world.directory()) == std::vector<std::string>{"a", "b"});
+  CHECK(env.Rename(world.Path("b"), world.Path("c")).ok());
+  CHECK(env.Rename(world.Path("b"), world.Path("d")).code() == StatusCode::kIoError);
+  CHECK(env.CreateDirectory(world.Path("a")).code() == StatusCode::kIoError);
+  CHECK(env.Exists(world.Path("c")));
+  CHECK_FALSE(env.Exists(world.Path("b")));
+  CHECK(env.Remove(world.Path("a")).ok());
+  CHECK(env.Remove(world.Path("a")).is_not_found());
+  CHECK(env.SyncDirectory(world.directory()).ok());
+  CHECK(env.SyncDirectory(world.Path("none")).code() == StatusCode::kIoError);
+  CHECK(env.List(world.Path("none")).status().is_not_found());
+}
+
+TEST_CASE("posix env: a directory is locked once, also for its own process, and says by whom") {
+  World world;
+  const std::string path = world.Path("LOCK");
+  Result<std::unique_ptr<DirectoryLock>> lock = world.env().LockFile(path);
+  REQUIRE(lock.ok());
+  const Status second = world.env().LockFile(path).status();
+  CHECK(second.code() == StatusCode::kLocked);
+  CHECK(second.message() == path + ": locked by process " + std::to_string(getpid()));
+  // Opening and closing the file by other means does not drop the lock.
+  CHECK(*ReadWholeFile(world.env(), path) == std::to_string(getpid()) + "\n");
+  CHECK(world.env().LockFile(path).status().code() == StatusCode::kLocked);
+  lock->reset();
+  CHECK(world.env().LockFile(path).ok());
+  CHECK(world.env().LockFile(world.Path("none/LOCK")).status().code() == StatusCode::kIoError);
+}
+
+TEST_CASE("posix env: clocks run and seeds differ") {
+  World world;
+  const uint64_t before = world.env().MonotonicUs();
+  CHECK(world.env().MonotonicUs() >= before);
+  CHECK(world.env().WallMs() > 1'700'000'000'000);
+  CHECK(world.env().RandomU64() != world.env().RandomU64());
+}
+
+TEST_CASE("posix jobs: work runs on a named thread, done on the loop, in the order given") {
+  World world;
+  const std::thread::id loop_thread = std::this_thread::get_id();
+  std::vector<int> worked;  // by one thread alone
+  std::vector<int> done;
+  std::string thread_name;
+  bool scheduled = false;
+  for (int i = 0; i < 1000; ++i) {
+    world.env().Schedule(
+        Lane::kLog,
+        [&, i] {
+          char name[16];
+          pthread_getname_np(pthread_self(), name, sizeof(name));
+          thread_name = name;
+          worked.push_back(i);
+        },
+        [&, i] {
+          CHECK(std::this_thread::get_id() == loop_thread);
+          CHECK(scheduled);
+          done.push_back(i);
+        });
+  }
+  scheduled = true;
+  CHECK(world.env().pending_jobs() == 1000);
+  world.RunAll();
+  CHECK(thread_name == "varve-log");
+  REQUIRE(worked.size() == 1000);
+  for (int i = 0; i < 1000; ++i) CHECK(worked[static_cast<size_t>(i)] == i);
+  CHECK(done == worked);
+}
+
+TEST_CASE("posix jobs: lanes do not wait for each other, and reads run side by side") {
+  WorkerPoolOptions options;
+  options.threads_max[static_cast<size_t>(Lane::kRead)] = 4;
+  World world(options);
+  // All four reads and a flush must be running before any may end.
+  std::atomic<int> running{0};
+  const auto work = [&] {
+    ++running;
+    while (running < 5) std::this_thread::yield();
+  };
+  for (int i = 0; i < 4; ++i) world.env().Schedule(Lane::kRead, work, [] {});
+  world.env().Schedule(Lane::kFlush, work, [] {});
+  world.RunAll();
+  CHECK(running == 5);
+}
+
+TEST_CASE("posix jobs: compaction is nice, and no worker takes signals") {
+  World world;
+  int nice = 0;
+  bool blocked = false;
+  world.env().Schedule(
+      Lane::kCompaction,
+      [&] {
+        nice = getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+        sigset_t mask;
+        pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+        blocked = sigismember(&mask, SIGTERM) == 1 && sigismember(&mask, SIGSEGV) == 0;
+      },
+      [] {});
+  world.RunAll();
+  CHECK(nice >= 10);
+  CHECK(blocked);
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  CHECK(sigismember(&mask, SIGTERM) == 0);
+}
+
+TEST_CASE("posix jobs: where no thread can be started the work is done all the same") {
+  World world;
+  pthread_attr_t before;
+  REQUIRE(pthread_getattr_default_np(&before) == 0);
+  pthread_attr_t impossible;
+  pthread_attr_init(&impossible);
+  pthread_attr_setstacksize(&impossible, size_t{1} << 47);  // more than there are addresses
+  REQUIRE(pthread_setattr_default_np(&impossible) == 0);
+  const LogLevel level = GetLogLevel();
+  SetLogLevel(LogLevel::kNothing);
+
+  const std::thread::id loop_thread = std::this_thread::get_id();
+  std::vector<int> order;
+  for (int i = 0; i < 3; ++i) {
+    world.env().Schedule(
+        Lane::kLog, [&, i] { order.push_back(i); }, [&, i] { order.push_back(10 + i); });
+  }
+  CHECK(order == std::vector<int>{0, 1, 2});
+  world.RunAll();
+  CHECK(order == std::vector<int>{0, 1, 2, 10, 11, 12});
+
+  // As soon as the system has threads again, they are used.
+  SetLogLevel(level);
+  REQUIRE(pthread_setattr_default_np(&before) == 0);
+  pthread_attr_destroy(&before);
+  pthread_attr_destroy(&impossible);
+  std::thread::id worker = loop_thread;
+  world.env().Schedule(
+      Lane::kLog, [&] { worker = std::this_thread::get_id(); }, [] {});
+  world.RunAll();
+  CHECK(worker != loop_thread);
+}
+
+TEST_CASE("posix jobs: captures die on the loop, after done") {
+  World world;
+  const std::thread::id loop_thread = std::this_thread::get_id();
+  std::atomic<int> died{0};
+  const auto watch = [&] {
+    return std::shared_ptr<int>(new int(0), [&](int* p) {
+      CHECK(std::this_thread::get_id() == loop_thread);
+      ++died;
+      delete p;
+    });
+  };
+  int died_before_done = -1;
+  world.env().Schedule(
+      Lane::kFlush, [w = watch()] { ++*w; }, [&, w = watch()] { died_before_done = died; });
+  world.RunAll();
+  CHECK(died_before_done == 0);
+  CHECK(died == 2);
+}
+
+TEST_CASE("posix jobs: done may schedule, post and set timers; closing runs all of it but timers") {
+  World world;
+  int jobs = 0;
+  int posts = 0;
+  std::function<void()> next = [&] {
+    if (++jobs == 50) return;
+    world.env().Schedule(
+        Lane::kManifest, [] {}, next);
+    world.env().Post([&] { ++posts; });
+    world.env().RunAfter(3'600'000, [] { CHECK(false); });
+  };
+  world.env().Schedule(
+      Lane::kManifest, [] {}, next);
+  world.Close();
+  CHECK(jobs == 50);
+  CHECK(posts == 49);
+  int handles = 0;
+  uv_walk(
+      world.loop(), [](uv_handle_t*, void* count) { ++*static_cast<int*>(count); }, &handles);
+  CHECK(handles == 0);
+}
+
+TEST_CASE("posix loop: a post that posts again lets other events have their turn") {
+  World world;
+  // Counts the turns of the loop: it is called once in each, right before the loop looks for I/O.
+  struct Turns {
+    uv_prepare_t handle;
+    int count = 0;
+  } turns;
+  uv_prepare_init(world.loop(), &turns.handle);
+  uv_prepare_start(&turns.handle,
+                   [](uv_prepare_t* handle) { ++reinterpret_cast<Turns*>(handle)->count; });
+
+  std::set<int> turns_seen;
+  int posts = 0;
+  bool job_done = false;
+  bool fired = false;
+  std::function<void()> again = [&] {
+    ++posts;
+    turns_seen.insert(turns.count);
+    if (posts < 5 || !job_done || !fired) world.env().Post(again);
+  };
+  world.env().Post(again);
+  CHECK(posts == 0);
+  world.env().RunAfter(1, [&] { fired = true; });
+  world.env().Schedule(
+      Lane::kSync, [] {}, [&] { job_done = true; });
+  world.RunAll();
+  CHECK(job_done);
+  CHECK(fired);
+  CHECK(turns_seen.size() == static_cast<size_t>(posts));
+  uv_close(reinterpret_cast<uv_handle_t*>(&turns.handle), nullptr);
+  uv_run(world.loop(), UV_RUN_NOWAIT);
+}
+
+TEST_CASE("posix loop: posts run in order, and cost the loop no sleep") {
+  World world;
+  std::vector<int> order;
+  world.env().Post([&] {
+    order.push_back(1);
+    world.env().Post([&] { order.push_back(3); });
+  });
+  world.env().Post([&] { order.push_back(2); });
+  CHECK(world.env().pending_jobs() == 2);
+  world.RunAll();
+  CHECK(order == std::vector<int>{1, 2, 3});
+  CHECK(world.env().pending_jobs() == 0);
+}
+
+TEST_CASE("posix loop: jobs and posts keep a loop alive, timers do not") {
+  World world;
+  bool post = false;
+  bool job = false;
+  bool timer = false;
+  world.env().RunAfter(3'600'000, [&] { timer = true; });
+  CHECK(uv_loop_alive(world.loop()) == 0);
+  world.env().Post([&] { post = true; });
+  world.env().Schedule(
+      Lane::kRead, [] {}, [&] { job = true; });
+  CHECK(uv_run(world.loop(), UV_RUN_DEFAULT) == 0);
+  CHECK(post);
+  CHECK(job);
+  CHECK_FALSE(timer);
+}
+
+TEST_CASE("posix timers: they run once, in the order they are due, never early, unless cancelled") {
+  World world;
+  Env& env = world.env();
+  std::vector<int> order;
+  usleep(30'000);  // The loop's own clock is this much behind now; a delay must not suffer.
+  const uint64_t start = env.MonotonicUs();
+  uint64_t elapsed = 0;
+  env.RunAfter(20, [&] {
+    order.push_back(20);
+    elapsed = env.MonotonicUs() - start;
+  });
+  const Env::TimerId cancelled = env.RunAfter(1, [&] { order.push_back(1); });
+  env.RunAfter(5, [&] {
+    order.push_back(5);
+    env.CancelTimer(cancelled);  // long gone or never run: either way harmless
+    env.RunAfter(0, [&] { order.push_back(6); });
+  });
+  const Env::TimerId late = env.RunAfter(10, [&] { order.push_back(10); });
+  CHECK(late != 0);
+  env.CancelTimer(cancelled);
+  env.RunAfter(6, [&] { env.CancelTimer(late); });
+  env.RunUntil([&] { return order.size() == 3; });
+  // On a machine that stalled, 20 was due in the same round as 5, and 6 had to wait for the next.
+  CHECK(order.front() == 5);
+  CHECK(std::set<int>(order.begin(), order.end()) == std::set<int>{5, 6, 20});
+  CHECK(elapsed >= 19'000);  // the loop's clock counts whole milliseconds
+}
+
+TEST_CASE("posix timers: RunUntil wakes for what a timer alone brings about") {
+  World world;
+  bool fired = false;
+  world.env().RunAfter(1, [&] { fired = true; });
+  world.env().RunUntil([&] { return fired; });
+  CHECK(fired);
+  // One that is due already runs before the loop looks for I/O, of which there is none to come.
+  fired = false;
+  world.env().RunAfter(0, [&] { fired = true; });
+  world.env().RunUntil([&] { return fired; });
+  CHECK(fired);
+  fired = false;
+  world.env().RunAfter(UINT64_MAX, [&] { fired = true; });
+  world.env().Post([] {});
+  world.RunAll();
+  CHECK_FALSE(fired);
+}
+
+TEST_CASE("log: levels are kept, a message is one line, sizes read well") {
+  World world;
+  const std::string path = world.Path("log");
+  const LogLevel before = GetLogLevel();
+  REQUIRE(SetLogFile(path).ok());
+  SetLogLevel(LogLevel::kVerbose);
+  Log(LogLevel::kDebug, "unseen");
+  Log(LogLevel::kWarning, "client said %s", "a\nb\x7f");
+  Log(LogLevel::kNotice, "%s", std::string(20'000, 'x').c_str());
+  // Another file takes over; the first is left as it is.
+  REQUIRE(SetLogFile(world.Path("log2")).ok());
+  Log(LogLevel::kNotice, "second");
+  REQUIRE(SetLogFile("").ok());
+  CHECK_FALSE(SetLogFile(world.Path("none/log")).ok());
+  SetLogLevel(before);
+
+  const std::string text = *ReadWholeFile(world.env(), path);
+  CHECK_FALSE(Contains(text, "unseen"));
+  const Slice first = Slice(text).substr(0, text.find('\n'));
+  CHECK(first.size() == 13 + Slice("# client said a b ").size());
+  CHECK(Contains(first, " # client said a b "));
+  const Slice second = Slice(text).substr(first.size() + 1);
+  CHECK(second.find('\n') == second.size() - 1);
+  CHECK(second.size() <= 8192);
+  CHECK(Contains(*ReadWholeFile(world.env(), world.Path("log2")), " * second\n"));
+
+  struct Case {
+    uint64_t bytes;
+    Slice want;
+  };
+  for (const Case& c :
+       {Case{0, "0 B"}, Case{1023, "1023 B"}, Case{1024, "1.0 KiB"}, Case{1'048'575, "1.0 MiB"},
+        Case{3'435'973'837, "3.2 GiB"}, Case{UINT64_MAX, "16.0 EiB"}}) {
+    CAPTURE(c.bytes);
+    CHECK(FormatBytes(c.bytes) == c.want);
+  }
+}
+
+}  // namespace varve
