@@ -1,0 +1,250 @@
+// engine/commit.cc: a batch's way in.
+//
+//   1. apply   each entry goes into the record table and the active generation; later reads see it. What the entry
+//              does to the number of keys is found out here, once, and written into the entry
+//   2. append  the batch joins the current group of the log
+//   3. report  when the log has the group, see log_writer.h
+//
+// The order of 1 and 2 does not matter to anyone: both happen within one call, and a crash
+// in between leaves neither.
+//
+// Counting. A put that finds its key in the record table knows whether it makes a key. One that
+// does not asks the filters of the tables: none has it - a new key; one may have it - counted as an overwrite, and
+// settled when the two meet in a compaction (compaction_job.h).
+//
+// Failure of the log. Commits are refused from then on; the record table still has everything, so all of it is
+// frozen and flushed, and when it is in tables the log starts afresh. What waited for the log is then
+// durable, and reported.
+//
+// Threads: loop.
+#include <utility>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "engine/engine_impl.h"
+
+namespace varve {
+
+namespace {
+constexpr uint8_t kGenerationIdMax = 15;
+// FLUSHDB in a loop shall not make a table each time.
+constexpr uint64_t kFreezeDeadDelayMs = 1000;
+}  // namespace
+
+Status EngineImpl::writable() const {
+  if (!log_failed_ && !closing_) return Status::Ok();
+  if (closing_) return {StatusCode::kAborted, "shutting down"};
+  const StatusCode code = log_->failure().code() == StatusCode::kNoSpace ? StatusCode::kNoSpace
+                                                                        : StatusCode::kUnavailable;
+  return {code, std::string(log_->failure().message())};
+}
+
+uint64_t EngineImpl::Commit(Batch& batch) {
+  CHECK(writable().ok());
+  const uint64_t group = log_->current_group();
+  std::string& bytes = batch.mutable_bytes();
+  BatchReader reader(bytes, batch.splices());
+  while (reader.Next()) {
+    const Entry& entry = reader.entry();
+    const int delta = Apply(entry, reader.shared(), group, nullptr);
+    // In the log the bit tells a replay what the entry did to the count: a put that made a key, a
+    // tombstone that found nothing to delete.
+    if (delta == (entry.kind == EntryKind::kPut ? 1 : 0) &&
+        entry.kind != EntryKind::kPrefixTombstone) {
+      bytes[reader.flags_offset()] =
+          static_cast<char>(static_cast<uint8_t>(bytes[reader.flags_offset()]) | kEntryCreates);
+    }
+    ++stats_.entries_written;
+    stats_.user_bytes_written += entry.key.size() + entry.value.size();
+  }
+  CHECK(reader.ok());
+  ++stats_.commits;
+  active_->last_group = group;
+  active_->log_bytes += batch.size_bytes();
+  last_commit_group_ = log_->Append(batch);
+  return last_commit_group_;
+}
+
+int EngineImpl::Apply(const Entry& entry, const SharedBytes& shared, uint64_t group,
+                      const int* known_delta) {
+  if (entry.kind == EntryKind::kPrefixTombstone) {
+    KillPrefix(entry.key);
+    return 0;
+  }
+  const bool put = entry.kind == EntryKind::kPut;
+  const uint64_t hash = records_.HashOf(entry.key);
+  Record* old = records_.Find(entry.key, hash);
+  int delta;
+  if (known_delta != nullptr) {
+    delta = *known_delta;
+  } else if (old != nullptr) {
+    delta = static_cast<int>(put) - static_cast<int>(old->is_put());
+  } else if (!put) {
+    delta = -1;  // whoever deletes has read the key
+  } else if (records_complete_ || !MayBeInTables(entry.key)) {
+    delta = 1;
+  } else {
+    delta = 0;
+    ++stats_.unsettled_keys;
+  }
+  // Within a generation the new entry takes over what the old one knew of the tables below; else
+  // what lies below is the old one itself, or what the tables said.
+  const bool creates =
+      old != nullptr && old->generation() == active_->id ? old->creates() : put && delta == 1;
+  InsertDirty(entry, shared, creates, old, hash, group);
+  if (delta != 0) AddCount(entry.key, delta);
+  return delta;
+}
+
+void EngineImpl::InsertDirty(const Entry& entry_in, const SharedBytes& shared, bool creates,
+                             Record* old, uint64_t hash, uint64_t group) {
+  Entry entry = entry_in;
+  entry.creates = creates;
+  const auto kind = static_cast<uint8_t>(entry.kind);
+  const bool mine = old != nullptr && old->generation() == active_->id;
+  if (old != nullptr && (mine || !old->dirty())) {
+    const size_t charge_before = old->charge_bytes();
+    if (old->Assign(entry, shared, kind)) {
+      old->set_group_low(static_cast<uint16_t>(group));
+      if (!mine) {
+        old->set_generation(active_->id);
+        active_->records.push_back(old);
+        active_->memory_bytes += charge_before;
+      }
+      return;
+    }
+  }
+  Record* record = Record::New(entry, shared, kind);
+  const size_t charge = record->charge_bytes();
+  record->set_generation(active_->id);
+  record->set_group_low(static_cast<uint16_t>(group));
+  active_->records.push_back(record);
+  active_->memory_bytes += charge;
+  record_bytes_ += charge;
+  if (old == nullptr) {
+    records_.Insert(record, hash);
+    return;
+  }
+  records_.Replace(old, record, hash);
+  if (old->dirty()) {
+    old->set_superseded();
+    if (mine) old->MakeObsolete();
+  } else {
+    record_bytes_ -= old->charge_bytes();
+    Record::Delete(old);
+  }
+}
+
+bool EngineImpl::MayBeInTables(Slice key) const {
+  const uint64_t filter_hash = FilterHash(key);
+  for (const OpenTables::Table& table : tables_->levels[0]) {
+    if (table.meta->Spans(key) && table.reader->MayContain(filter_hash)) return true;
+  }
+  for (size_t level = 1; level < kLevels; ++level) {
+    const OpenTables::Table* table = tables_->Find(level, key);
+    if (table != nullptr && table->reader->MayContain(filter_hash)) return true;
+  }
+  return false;
+}
+
+// --- Counting ---
+
+void EngineImpl::AddCount(Slice key, int delta) {
+  const Slice prefix = key.substr(0, options_.counted_prefix_size(key));
+  if (prefix.empty()) return;
+  if (counted_total_ == nullptr || prefix != counted_prefix_) {
+    counted_prefix_ = prefix;
+    counted_total_ = &counts_[counted_prefix_];
+    counted_delta_ = &active_->count_deltas[counted_prefix_];
+  }
+  *counted_total_ += delta;
+  *counted_delta_ += delta;
+}
+
+int64_t EngineImpl::CountKeys(Slice counted_prefix) const {
+  const auto it = counts_.find(counted_prefix);
+  // Unsettled deletes may take it below zero for a while.
+  return it == counts_.end() ? 0 : std::max<int64_t>(it->second, 0);
+}
+
+void EngineImpl::KillPrefix(Slice prefix) {
+  counted_total_ = nullptr;
+  if (const auto it = counts_.find(prefix); it != counts_.end()) counts_.erase(it);
+  active_->dead_prefixes.emplace_back(prefix);
+  // The space comes back when the generation that knows of the death is in tables.
+  if (freeze_dead_armed_) return;
+  freeze_dead_armed_ = true;
+  env_.RunAfter(kFreezeDeadDelayMs, [this, alive = alive()] {
+    if (alive.expired()) return;
+    freeze_dead_armed_ = false;
+    if (!active_->dead_prefixes.empty() && !closing_ && !log_failed_) Freeze();
+  });
+}
+
+// --- Generations ---
+
+std::unique_ptr<Generation> EngineImpl::NewGeneration(uint64_t first_segment) {
+  uint8_t id = 1;
+  while (generation_ids_.contains(id)) ++id;
+  CHECK(id <= kGenerationIdMax);
+  generation_ids_.insert(id);
+  return std::make_unique<Generation>(id, first_segment);
+}
+
+bool EngineImpl::GenerationIsFull() const {
+  return active_->memory_bytes >= options_.generation_bytes ||
+         active_->log_bytes >= options_.log_bytes_per_generation;
+}
+
+void EngineImpl::EndTurn() {
+  if (GenerationIsFull() && !log_failed_) Freeze();
+  log_->EndTurn();
+}
+
+void EngineImpl::Freeze() {
+  // All ids in use: the active generation grows beyond its size, while writers are being held back.
+  // One id is kept for the day the log fails.
+  if (active_->empty() || generation_ids_.size() >= kGenerationIdMax - 1) return;
+  const uint64_t segment = log_->StartSegment();
+  counted_total_ = nullptr;
+  frozen_.push_back(std::move(active_));
+  active_ = NewGeneration(segment);
+  MaybeFlush();
+}
+
+// --- When the log fails ---
+
+void EngineImpl::LogFailed(const Status& status) {
+  log_failed_ = true;
+  NoteError("log", status);
+  if (closing_) return;
+  if (active_->empty() && frozen_.empty()) {
+    // Nothing that tables do not have.
+    env_.Post([this, alive = alive()] {
+      if (!alive.expired()) ResumeAfterLogFailure();
+    });
+    return;
+  }
+  if (!active_->empty()) {
+    CHECK(generation_ids_.size() < kGenerationIdMax);
+    // No new segment yet: the log may not be written to before all this is in tables.
+    counted_total_ = nullptr;
+    active_->last_group = log_->current_group() - 1;
+    frozen_.push_back(std::move(active_));
+    active_ = NewGeneration(0);
+  }
+  MaybeFlush();
+}
+
+void EngineImpl::ResumeAfterLogFailure() {
+  if (!log_failed_ || closing_) return;
+  CHECK(active_->empty() && frozen_.empty());
+  log_failed_ = false;
+  log_->Resume();
+  // The active generation is empty: it begins with the new segment.
+  generation_ids_.erase(active_->id);
+  active_ = NewGeneration(log_->StartSegment());
+  Log(LogLevel::kNotice, "engine: all data is in tables; writes are taken again");
+}
+
+}  // namespace varve

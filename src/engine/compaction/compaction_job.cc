@@ -1,0 +1,253 @@
+// engine/compaction/compaction_job.cc: merging, dropping, settling, writing.
+#include "engine/compaction/compaction_job.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "engine/file_names.h"
+#include "engine/iterators/level_iterator.h"
+#include "engine/iterators/merging_iterator.h"
+#include "engine/iterators/table_iterator.h"
+#include "engine/table/table_builder.h"
+
+namespace varve {
+
+namespace {
+
+// The tables a job writes, one after the other.
+class OutputTables {
+ public:
+  OutputTables(const TableJobContext& context, int level, TableJobResult* result)
+      : context_(context), level_(level), result_(result) {}
+
+  Status Add(const Entry& entry) {
+    if (!builder_) RETURN_IF_ERROR(Begin());
+    RETURN_IF_ERROR(builder_->Add(entry));
+    // Level 0 tables are never cut: their number is their age.
+    const bool full = builder_->EstimatedFileBytes() >= context_.options.table_bytes;
+    return full && level_ > 0 ? FinishTable() : Status::Ok();
+  }
+
+  // Everything written is durable and verified after this.
+  Status Finish() {
+    if (builder_) RETURN_IF_ERROR(FinishTable());
+    if (!result_->outputs.empty()) {
+      RETURN_IF_ERROR(context_.env->SyncDirectory(context_.options.directory));
+    }
+    return Status::Ok();
+  }
+
+  void RemoveAll() {
+    builder_.reset();
+    file_.reset();
+    for (size_t i = 0; i < begun_; ++i) (void)context_.env->Remove(Path(context_.file_numbers[i]));
+    result_->outputs.clear();
+  }
+
+ private:
+  std::string Path(uint64_t number) const {
+    return JoinPath(context_.options.directory, TableFileName(number));
+  }
+
+  Status Begin() {
+    CHECK(begun_ < context_.file_numbers.size());
+    number_ = context_.file_numbers[begun_++];
+    Result<std::unique_ptr<File>> file = context_.env->Open(Path(number_), OpenMode::kCreate);
+    if (!file.ok()) return file.status();
+    file_ = std::move(*file);
+    builder_.emplace(TableOptions::From(context_.options), *file_, number_, context_.database_id);
+    return Status::Ok();
+  }
+
+  Status FinishTable() {
+    const Result<TableProperties> written = builder_->Finish();
+    builder_.reset();
+    if (!written.ok()) return written.status();
+    RETURN_IF_ERROR(file_->Sync());
+    // The same file, read back: what does not verify is never installed.
+    Result<std::shared_ptr<TableReader>> reader =
+        TableReader::Open(std::move(file_), Path(number_), number_, context_.database_id);
+    if (!reader.ok()) return reader.status();
+    const TableProperties& p = (*reader)->properties();
+    auto meta = std::make_shared<FileMeta>();
+    meta->number = number_;
+    meta->level = level_;
+    meta->size_bytes = p.file_bytes;
+    meta->smallest = p.smallest_key;
+    meta->largest = p.largest_key;
+    meta->entries = p.entries;
+    meta->tombstones = p.tombstones;
+    meta->expiring = p.expiring;
+    meta->first_expiry_ms = p.first_expiry_ms;
+    meta->last_expiry_ms = p.last_expiry_ms;
+    result_->bytes_written += p.file_bytes;
+    result_->outputs.push_back({std::move(meta), std::move(*reader)});
+    return Status::Ok();
+  }
+
+  const TableJobContext& context_;
+  const int level_;
+  TableJobResult* result_;
+  size_t begun_ = 0;
+  uint64_t number_ = 0;
+  std::unique_ptr<File> file_;
+  std::optional<TableBuilder> builder_;
+};
+
+// Whether any table of a deeper level may hold a key, for keys in rising order.
+class Below {
+ public:
+  Below(const Version& version, int level) {
+    for (int l = level + 1; l < kLevels; ++l) levels_.push_back({&version.level(l), 0});
+  }
+  bool MayHold(Slice key) {
+    for (auto& [files, at] : levels_) {
+      while (at < files->size() && (*files)[at]->largest < key) ++at;
+      if (at < files->size() && (*files)[at]->smallest <= key) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::vector<std::pair<const FileList*, size_t>> levels_;
+};
+
+// The newest entry of a key, taken out of an iterator that moves on.
+class KeptEntry {
+ public:
+  void Take(const Entry& entry) {
+    entry_ = entry;
+    key_.assign(entry.key);
+    value_.assign(entry.value);
+    entry_.key = key_;
+    entry_.value = value_;
+  }
+  Entry& entry() { return entry_; }
+
+ private:
+  Entry entry_;
+  std::string key_;
+  std::string value_;
+};
+
+class Compaction {
+ public:
+  Compaction(const TableJobContext& context, const CompactionInputs& inputs, TableJobResult* result)
+      : context_(context),
+        output_level_(inputs.plan.output_level),
+        below_(*inputs.version, inputs.plan.output_level),
+        outputs_(context, inputs.plan.output_level, result),
+        result_(result) {}
+
+  Status Run(EntryIterator& merge) {
+    for (merge.SeekToFirst(); merge.Valid();) RETURN_IF_ERROR(TakeKey(merge));
+    RETURN_IF_ERROR(merge.status());
+    return outputs_.Finish();
+  }
+  void RemoveAll() { outputs_.RemoveAll(); }
+
+ private:
+  // All entries of one key, newest first, become one or none.
+  Status TakeKey(EntryIterator& merge) {
+    newest_.Take(merge.entry());
+    Entry& entry = newest_.entry();
+    bool creates = entry.creates;
+    int settled = 0;
+    for (merge.Next(); merge.Valid() && merge.entry().key == entry.key; merge.Next()) {
+      const bool below_is_put = merge.entry().kind == EntryKind::kPut;
+      // The one above was counted for what it believed to lie here.
+      settled += creates ? -static_cast<int>(below_is_put) : static_cast<int>(!below_is_put);
+      creates = merge.entry().creates;
+      ++result_->entries_dropped;
+    }
+    RETURN_IF_ERROR(merge.status());
+    if (context_.dead_prefixes.Covers(entry.key)) {
+      ++result_->entries_dropped;
+      return Status::Ok();
+    }
+    const bool nothing_below = !below_.MayHold(entry.key);
+    if (nothing_below && !creates) {
+      ++settled;
+      creates = true;
+    }
+    if (entry.kind == EntryKind::kPut && entry.expire_at_ms != 0 &&
+        entry.expire_at_ms <= context_.now_ms) {
+      --settled;
+      entry.kind = EntryKind::kTombstone;
+      entry.tag = 0;
+      entry.expire_at_ms = 0;
+      entry.value = Slice();
+    }
+    if (settled != 0) Settle(entry.key, settled);
+    // A tombstone with nothing below it has done its work.
+    if (entry.kind == EntryKind::kTombstone && creates) {
+      ++result_->entries_dropped;
+      return Status::Ok();
+    }
+    entry.creates = creates;
+    return outputs_.Add(entry);
+  }
+
+  void Settle(Slice key, int delta) {
+    const Slice prefix = key.substr(0, context_.options.counted_prefix_size(key));
+    if (!prefix.empty()) result_->settled[std::string(prefix)] += delta;
+  }
+
+  const TableJobContext& context_;
+  const int output_level_;
+  Below below_;
+  OutputTables outputs_;
+  TableJobResult* result_;
+  KeptEntry newest_;
+};
+
+}  // namespace
+
+TableJobResult FlushGeneration(const TableJobContext& context, const Generation& generation) {
+  TableJobResult result;
+  OutputTables outputs(context, 0, &result);
+  for (const Record* record : SortedRun(generation.records)) {
+    // Made and deleted within the generation, with nothing below: as if it had never been.
+    const bool gone = !record->is_put() && record->creates();
+    if (gone || context.dead_prefixes.Covers(record->key())) {
+      ++result.entries_dropped;
+      continue;
+    }
+    if (result.status = outputs.Add(record->entry()); !result.status.ok()) break;
+  }
+  if (result.status.ok()) result.status = outputs.Finish();
+  if (!result.status.ok()) outputs.RemoveAll();
+  return result;
+}
+
+TableJobResult RunCompaction(const TableJobContext& context, const CompactionInputs& inputs) {
+  TableJobResult result;
+  // One source each: they read ahead, and a shared one would lose its place.
+  std::vector<std::unique_ptr<DirectBlockSource>> sources;
+  const auto new_source = [&sources]() -> BlockSource& {
+    return *sources.emplace_back(std::make_unique<DirectBlockSource>());
+  };
+  std::vector<std::unique_ptr<EntryIterator>> children;
+  if (inputs.plan.level == 0) {
+    for (const auto& reader : inputs.inputs) {
+      children.push_back(std::make_unique<TableIterator>(reader, new_source()));
+    }
+  } else {
+    children.push_back(std::make_unique<LevelIterator>(inputs.inputs, new_source()));
+  }
+  if (!inputs.next_inputs.empty()) {
+    children.push_back(std::make_unique<LevelIterator>(inputs.next_inputs, new_source()));
+  }
+  for (const auto* files : {&inputs.plan.inputs, &inputs.plan.next_inputs}) {
+    for (const FileRef& file : *files) result.bytes_read += file->size_bytes;
+  }
+  MergingIterator merge(std::move(children));
+  Compaction compaction(context, inputs, &result);
+  result.status = compaction.Run(merge);
+  if (!result.status.ok()) compaction.RemoveAll();
+  return result;
+}
+
+}  // namespace varve

@@ -1,0 +1,73 @@
+// engine/compaction/policy.h: what to compact next.
+//
+// A policy is a pure function from a version to an optional plan: no disk, no clock, no
+// memory of former calls. So it is tested as text, can be simulated at any size, and may run on any thread.
+// See also: leveled.h (the one in use), compaction_job (does it).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "engine/options.h"
+#include "engine/version/dead_prefixes.h"
+#include "engine/version/version.h"
+
+namespace varve {
+
+enum class CompactionReason : uint8_t {
+  kDeadPrefix,   // tables may hold what lies under a dead prefix
+  kLevel0Count,  // too many tables in level 0
+  kLevelSize,    // a level is larger than its target
+  kExpired,      // every entry of a table has expired
+  kTombstones,   // mostly tombstones: scans would step over them again and again
+  kManual,       // someone asked
+};
+const char* ToString(CompactionReason reason);
+
+struct CompactionPlan {
+  int level = 0;
+  int output_level = 0;  // may be `level` itself: rewritten where it is, for what can be dropped
+  FileList inputs;       // of `level`, in its order
+  FileList next_inputs;  // of `output_level`, if that is another one
+  CompactionReason reason = CompactionReason::kLevelSize;
+  bool trivial_move = false;  // one table, nothing to merge it with: it only changes its level
+  bool drop_only = false;     // all lie under dead prefixes: removed without being read
+
+  uint64_t input_bytes() const;
+  // "L1 -> L2, size: 12 14 + 20 21", "L1 -> L2, size, move: 12", "L3, dead prefix, drop: 9 10",
+  // "L6, tombstones: 7". For logs and tests.
+  std::string ToString() const;
+};
+
+// What a policy may know beside the version. Borrowed for the call.
+struct PolicyState {
+  const Options& options;
+  // Tables that running jobs read; no plan contains any of them.
+  const std::set<uint64_t>& busy;
+  const DeadPrefixes& dead_prefixes;
+  int64_t now_ms = 0;
+  // Whether jobs drop expired entries where nothing lies below. Otherwise a table that has expired as a
+  // whole is left alone: rewriting it would change nothing, for ever.
+  bool jobs_drop_expired = false;
+};
+
+class CompactionPolicy {
+ public:
+  virtual ~CompactionPolicy() = default;
+
+  // What pays most; nothing if the tree is in good shape, or what would pay is busy.
+  virtual std::optional<CompactionPlan> Pick(const Version& version,
+                                             const PolicyState& state) const = 0;
+
+  // The next step towards all tables being in the last level, without a tombstone or a dead key. Nothing
+  // once they are, or while the next step is busy.
+  virtual std::optional<CompactionPlan> PickManual(const Version& version,
+                                                   const PolicyState& state) const = 0;
+
+  // Bytes that lie where they should not: the debt that writers are slowed by.
+  virtual uint64_t DebtBytes(const Version& version, const Options& options) const = 0;
+};
+
+}  // namespace varve

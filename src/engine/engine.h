@@ -1,0 +1,99 @@
+// engine/engine.h: the front door. Ordered bytes in, ordered bytes out, nothing lost.
+//
+// A log-structured merge tree with a single writer, the loop. It knows nothing of RESP, sockets or
+// Redis types.
+//
+// How a write travels:
+//
+//   Commit    the batch goes to the record table, seen by every later read, and to the tail
+//             of the log, as part of the current group
+//   EndTurn   at the end of the loop's turn the group goes to the log thread; the next one forms
+//   written   the group has reached the kernel, or the disk under Durability::kAlways:
+//             reported_group() moves on and the callback runs. Only now may a reply leave
+//             that shows what the group wrote, be it to its writer or to a reader.
+//
+// How a read travels: record table, then tables from new to old through filters and the block cache. A block that
+// is not there makes the read kPending; see read_scope.h.
+//
+// Threads    Loop only, all of it.
+// Errors     Reads: kNotFound, kPending, kCorruption and kIoError (both name the file; other keys are still
+//            served). Commits: see writable().
+// See also: commit.cc (the way in), lookup.cc (the way out), recovery.cc (the way back),
+//           flush.cc and compaction.cc (what happens in between).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "engine/batch.h"
+#include "engine/engine_stats.h"
+#include "engine/entry.h"
+#include "engine/iterators/iterator.h"
+#include "engine/options.h"
+#include "engine/read_scope.h"
+#include "env/env.h"
+
+namespace varve {
+
+class Engine {
+ public:
+  // Opens or creates the database in options.directory: takes its lock, reads the manifest, replays the
+  // log, removes files that nothing names. Waits for the disk; nothing else runs yet.
+  static Result<std::unique_ptr<Engine>> Open(const Options& options, Env& env);
+
+  // Without Close this is a crash, as far as the files are concerned. Waits for running jobs.
+  virtual ~Engine() = default;
+
+  // --- Reading ---
+  // Expired entries are found too: what expiry means is the caller's business.
+  virtual Status Get(Slice key, ReadScope& scope, Value* value) = 0;
+  // Entries of [lower, upper) in order, tombstones included so that the caller can bound its steps;
+  // an empty `upper` means no bound. Valid until the next commit. `scope` must outlive it.
+  virtual std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope& scope) = 0;
+  // A key under `prefix`, any of them with roughly equal chance; kNotFound if there is none.
+  virtual Status RandomKey(Slice prefix, ReadScope& scope, std::string* key) = 0;
+  // Begins to load what Get will touch, for many keys at once. Only a hint.
+  virtual void Prefetch(std::span<const Slice> keys) = 0;
+  // Keys under a counted prefix, expired ones included until they are removed.
+  virtual int64_t CountKeys(Slice counted_prefix) const = 0;
+
+  // --- Writing ---
+  // Ok, or why commits are refused: kNoSpace (deletes are still taken) or kUnavailable.
+  virtual Status writable() const = 0;
+  // REQUIRES: writable().ok(), or the batch only deletes. Returns its group.
+  virtual uint64_t Commit(Batch& batch) = 0;
+  // To be called at the end of every turn of the loop.
+  virtual void EndTurn() = 0;
+  // All groups up to this one may be shown to clients.
+  virtual uint64_t reported_group() const = 0;
+  // The group that a commit would join now.
+  virtual uint64_t current_group() const = 0;
+  // The newest group with a commit in it: what a count or an answer about everything depends on.
+  virtual uint64_t last_commit_group() const = 0;
+  // Runs whenever reported_group() has moved.
+  virtual void OnReported(std::function<void()> callback) = 0;
+  // Syncs all that was committed, whatever the durability; `done` gets the outcome.
+  virtual void Sync(std::function<void(Status)> done) = 0;
+  // How long a writer's next read from its socket should wait: 0 without debt. Rises smoothly.
+  virtual uint64_t WriterDelayUs() const = 0;
+
+  // --- Upkeep ---
+  virtual void SetDurability(Durability durability) = 0;
+  virtual void SetMemoryLimit(uint64_t memory_limit_bytes) = 0;
+  // Memory that others in the process use out of the same limit, such as client buffers.
+  virtual void SetOutsideMemory(uint64_t bytes) = 0;
+  // Moves everything dirty into tables; `done` runs when it is there.
+  virtual void Flush(std::function<void(Status)> done) = 0;
+  // Flushes, then merges every level into the last.
+  virtual void Compact(std::function<void(Status)> done) = 0;
+  virtual EngineStats stats() const = 0;
+
+  // Refuses commits from now on, syncs the log, waits for running jobs, releases the lock.
+  virtual Status Close() = 0;
+};
+
+}  // namespace varve

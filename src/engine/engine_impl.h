@@ -1,0 +1,233 @@
+// engine/engine_impl.h: the engine's state, and the map of its functions.
+//
+//   recovery.cc     Open: manifest, tables, log. Close
+//   commit.cc       a batch's way in: record table, counts, log; freezing generations
+//   lookup.cc       a key's way out: record table, filters, blocks, waiting
+//   scan.cc         many keys in order
+//   flush.cc        frozen generations to tables; version edits; compactions
+//   upkeep.cc       memory: turning records clean, eviction; backpressure; figures
+//
+// Everything here belongs to the loop. Jobs get copies of, or shared references to, what never changes: frozen
+// generations, tables, options.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.h"
+#include "engine/cache/block_cache.h"
+#include "engine/compaction/compaction_job.h"
+#include "engine/compaction/leveled.h"
+#include "engine/engine.h"
+#include "engine/log/log_writer.h"
+#include "engine/records/generation.h"
+#include "engine/records/record_table.h"
+#include "engine/table/table_reader.h"
+#include "engine/version/manifest.h"
+
+namespace varve {
+
+// The tables of a version, open, in the order in which lookups meet them. Immutable.
+struct OpenTables {
+  struct Table {
+    FileRef meta;
+    std::shared_ptr<const TableReader> reader;
+  };
+  std::array<std::vector<Table>, kLevels> levels;
+
+  // The one table of `level` >= 1 that may hold `key`, or null.
+  const Table* Find(size_t level, Slice key) const;
+};
+
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(const Options& options, Env& env);
+  ~EngineImpl() override;
+
+  // recovery.cc
+  Status Recover();
+  Status Close() override;
+
+  // lookup.cc
+  Status Get(Slice key, ReadScope& scope, Value* value) override;
+  void Prefetch(std::span<const Slice> keys) override;
+  Status RandomKey(Slice prefix, ReadScope& scope, std::string* key) override;
+  // A block from the cache, the scope's pins or the page cache; else kPending, and it is on its way.
+  Result<std::shared_ptr<const Block>> FetchBlock(const std::shared_ptr<const TableReader>& table,
+                                                  BlockHandle handle, ReadScope& scope);
+  // Null, or what the table in front says about the key.
+  const Record* FindRecord(Slice key, ReadScope& scope) const;
+
+  // scan.cc
+  std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope& scope) override;
+
+  // commit.cc
+  Status writable() const override;
+  uint64_t Commit(Batch& batch) override;
+  void EndTurn() override;
+  uint64_t reported_group() const override { return log_->reported_group(); }
+  uint64_t current_group() const override { return log_->current_group(); }
+  uint64_t last_commit_group() const override { return last_commit_group_; }
+  void OnReported(std::function<void()> callback) override { on_reported_ = std::move(callback); }
+  void Sync(std::function<void(Status)> done) override { log_->Sync(std::move(done)); }
+  int64_t CountKeys(Slice counted_prefix) const override;
+
+  // flush.cc
+  void Flush(std::function<void(Status)> done) override;
+  void Compact(std::function<void(Status)> done) override;
+
+  // upkeep.cc
+  uint64_t WriterDelayUs() const override;
+  void SetDurability(Durability durability) override { log_->SetDurability(durability); }
+  void SetMemoryLimit(uint64_t memory_limit_bytes) override;
+  void SetOutsideMemory(uint64_t bytes) override;
+  EngineStats stats() const override;
+
+ private:
+  // --- recovery.cc ---
+  Status OpenOrCreateManifest();
+  Status OpenTablesOfVersion();
+  Status RemoveStrangers();
+  Status ReplayLogs();
+  Status StartManifest();
+  void StartLog(uint64_t last_group, std::vector<uint64_t> old_segments);
+
+  // --- commit.cc ---
+  // Applies one entry to the record table and returns how the number of keys changed.
+  int Apply(const Entry& entry, const SharedBytes& shared, uint64_t group, const int* known_delta);
+  Status ApplyReplayed(uint64_t group, Slice payload);
+  void InsertDirty(const Entry& entry, const SharedBytes& shared, bool creates, Record* old,
+                   uint64_t hash, uint64_t group);
+  void AddCount(Slice key, int delta);
+  void KillPrefix(Slice prefix);
+  bool MayBeInTables(Slice key) const;
+  std::unique_ptr<Generation> NewGeneration(uint64_t first_segment);
+  bool GenerationIsFull() const;
+  void Freeze();
+  void LogFailed(const Status& status);
+  void ResumeAfterLogFailure();
+
+  // --- lookup.cc ---
+  Status GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Value* value);
+  // kOk: found an entry, put or tombstone. `pin` keeps it.
+  Status FindInTable(const OpenTables::Table& table, Slice key, ReadScope& scope, Entry* entry,
+                     std::shared_ptr<const Block>* pin);
+  void KeepClean(const Entry& entry, uint64_t hash, uint8_t kind);
+  void BlockLoaded(uint64_t file_number, BlockHandle handle,
+                   const Result<std::shared_ptr<const Block>>& loaded);
+  Status RandomKeyFromTables(Slice prefix, ReadScope& scope, std::string* key);
+
+  // --- scan.cc ---
+  // False: a worker is sorting, and `scope` waits for it.
+  bool CoverGeneration(const std::shared_ptr<Generation>& generation, ReadScope& scope);
+
+  // --- flush.cc ---
+  // One change of the version at a time. `build` makes the edit when its turn has come; `installed` runs when it
+  // is durable and in force.
+  struct Change {
+    std::function<VersionEdit()> build;
+    std::function<void()> installed;
+  };
+  void InstallNext();
+  void WriteEdit(VersionEdit edit);
+  void RestartManifest(VersionEdit edit);
+  void EditWritten(const VersionEdit& edit);
+  void SetVersionTables();
+  void MaybeFlush();
+  void Flushed(const TableJobResult& result);
+  void GenerationInstalled();
+  void MaybeCompact();
+  void Compacted(const CompactionPlan& plan, const TableJobResult& result);
+  void CompactionDone();
+  void AddCountsTo(VersionEdit* edit, const CountDeltas& deltas) const;
+  void RemoveTables(const FileList& files);
+  void Retry(void (EngineImpl::*step)());
+  void ServeFlushWaiters();
+  void NoteError(const char* what, const Status& status);
+
+  // --- upkeep.cc ---
+  void ScheduleUpkeep();
+  void RunUpkeep();
+  bool CleanSome();
+  bool EvictSome();
+  uint64_t memory_used() const;
+  uint64_t dirty_bytes() const;
+  uint64_t NewFileNumber() { return next_file_number_++; }
+
+  // Whether `this` is gone: for callbacks of jobs and timers.
+  std::weak_ptr<bool> alive() const { return alive_; }
+
+  Options options_;
+  Env& env_;
+  std::unique_ptr<DirectoryLock> lock_;
+  Random random_;
+  bool closing_ = false;
+
+  // --- What is in memory ---
+  RecordTable records_;
+  uint64_t record_bytes_ = 0;
+  // No put was ever evicted, and no table existed at open: what is not in the record table does not exist.
+  bool records_complete_ = false;
+  std::shared_ptr<Generation> active_;
+  std::deque<std::shared_ptr<Generation>> frozen_;    // oldest first; the first one is being flushed
+  std::deque<std::shared_ptr<Generation>> flushed_;   // in tables; records are turning clean
+  size_t cleaned_in_front_ = 0;                       // of flushed_.front()
+  std::set<uint8_t> generation_ids_;                  // in use
+  std::map<std::string, int64_t, std::less<>> counts_;
+  // The prefix and counters that the last AddCount used: most commits stay in one space.
+  std::string counted_prefix_;
+  int64_t* counted_total_ = nullptr;
+  int64_t* counted_delta_ = nullptr;
+
+  // --- What is on disk ---
+  ManifestState state_;  // as of the last durable edit
+  uint64_t next_file_number_ = 1;
+  std::shared_ptr<ManifestWriter> manifest_;
+  std::shared_ptr<const OpenTables> tables_ = std::make_shared<OpenTables>();
+  std::unordered_map<uint64_t, std::shared_ptr<const TableReader>> readers_;  // by file number
+  uint64_t reader_bytes_ = 0;
+  std::deque<Change> changes_;
+  bool change_running_ = false;
+
+  // --- Log ---
+  std::unique_ptr<LogWriter> log_;
+  std::function<void()> on_reported_;
+  uint64_t last_commit_group_ = 0;
+  // After the log failed: commits wait until generations up to this many have been flushed.
+  bool log_failed_ = false;
+  bool freeze_dead_armed_ = false;
+
+  // --- Reading ---
+  BlockCache cache_;
+  struct BlockId {
+    uint64_t file_number;
+    uint64_t offset;
+    auto operator<=>(const BlockId&) const = default;
+  };
+  std::map<BlockId, std::vector<std::weak_ptr<ReadScope::Wait>>> loads_;
+  // Scans that wait for a generation to be sorted, by generation id.
+  std::map<uint8_t, std::vector<std::weak_ptr<ReadScope::Wait>>> sorts_;
+
+  // --- Background ---
+  LeveledPolicy policy_;
+  std::set<uint64_t> busy_tables_;
+  bool flush_running_ = false;
+  bool compaction_running_ = false;
+  bool compact_all_ = false;
+  bool upkeep_posted_ = false;
+  std::vector<std::function<void(Status)>> flush_waiters_;
+  std::vector<std::function<void(Status)>> compact_waiters_;
+  uint64_t outside_bytes_ = 0;
+
+  mutable EngineStats stats_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace varve

@@ -1,0 +1,74 @@
+// engine/engine_stats.h: what INFO and tools want to know of the engine. Counters only grow.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace varve {
+
+inline constexpr int kLevels = 7;
+
+struct EngineStats {
+  struct Level {
+    uint64_t tables = 0;
+    uint64_t bytes = 0;
+  };
+
+  // --- Reading ---
+  uint64_t record_hits = 0;      // answered by the record table
+  uint64_t record_misses = 0;    // went on to the tables
+  uint64_t filter_negatives = 0;  // tables spared by their filter
+  uint64_t block_hits = 0;
+  uint64_t block_reads_nowait = 0;  // came from the page cache, on the loop
+  uint64_t block_reads_waited = 0;  // came through a reader thread
+  uint64_t block_errors = 0;
+
+  // --- Writing ---
+  uint64_t commits = 0;
+  uint64_t entries_written = 0;
+  uint64_t user_bytes_written = 0;
+  uint64_t log_bytes_written = 0;
+  uint64_t log_groups = 0;
+  uint64_t log_syncs = 0;
+  uint64_t log_sync_us = 0;
+  uint64_t log_pending_bytes = 0;
+  uint64_t log_segments = 0;
+  uint64_t flushes = 0;
+  uint64_t flush_bytes_written = 0;
+  uint64_t compactions = 0;
+  uint64_t compaction_bytes_read = 0;
+  uint64_t compaction_bytes_written = 0;
+  bool flush_running = false;
+  bool compaction_running = false;
+  uint64_t writer_delay_us = 0;
+  std::string write_refusal;  // empty, or why commits are refused
+  std::string last_error;
+
+  // --- What there is ---
+  std::array<Level, kLevels> levels;
+  uint64_t table_bytes = 0;
+  uint64_t tables = 0;
+  uint64_t records = 0;  // in memory
+  uint64_t dirty_records = 0;
+  uint64_t frozen_generations = 0;
+  uint64_t unsettled_keys = 0;  // blind writes counted as overwrites since start, not yet settled
+
+  // --- Memory, in bytes ---
+  uint64_t memory_limit = 0;
+  uint64_t record_bytes = 0;
+  uint64_t dirty_bytes = 0;
+  uint64_t slot_bytes = 0;
+  uint64_t block_cache_bytes = 0;
+  uint64_t index_and_filter_bytes = 0;
+  uint64_t evicted_records = 0;
+
+  // --- Opening ---
+  uint64_t replayed_bytes = 0;
+  uint64_t replayed_records = 0;
+  uint64_t replay_us = 0;
+  uint64_t manifest_number = 0;
+  int64_t last_flush_wall_ms = 0;
+};
+
+}  // namespace varve

@@ -1,0 +1,44 @@
+// engine/file_names.h: what the files of a database directory are called.
+//
+//   000012.table      entries in key order; never changes once a version names it
+//   000013.log        a log segment
+//   MANIFEST-000014   which tables and segments make up the database
+//   CURRENT           the name of the manifest in use
+//   LOCK              held while a process has the directory open
+//   CURRENT.tmp       any *.tmp: being written by ReplaceFile; rubbish after a crash
+//
+// One counter numbers all files, so a number belongs to one file for ever. Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/slice.h"
+
+namespace varve {
+
+enum class FileKind : uint8_t { kTable, kLog, kManifest, kCurrent, kLock, kTemporary };
+
+struct FileName {
+  FileKind kind;
+  uint64_t number;  // 0 for kinds without one
+
+  bool operator==(const FileName&) const = default;
+};
+
+inline constexpr char kCurrentFileName[] = "CURRENT";
+inline constexpr char kLockFileName[] = "LOCK";
+
+// REQUIRES: number > 0.
+std::string TableFileName(uint64_t number);
+std::string LogFileName(uint64_t number);
+std::string ManifestFileName(uint64_t number);
+
+// Nothing if no function above would have made `name`: such files are not ours to touch.
+std::optional<FileName> ParseFileName(Slice name);
+
+// "directory/name".
+std::string JoinPath(const std::string& directory, Slice name);
+
+}  // namespace varve

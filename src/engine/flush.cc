@@ -1,0 +1,352 @@
+// engine/flush.cc: frozen generations become tables, tables become better tables.
+//
+// Both are jobs of a worker that end in a change of the version. Changes are made one at a time:
+//
+//   build       on the loop, from the state as it is then: an edit
+//   write       on the manifest lane: appended and synced. If that fails, a new manifest with the full
+//               state, again and again until one is durable; nothing is deleted meanwhile
+//   installed   on the loop: the new version is in force, what it does not name is removed
+//
+// Order on disk: a table is synced, its directory is synced, the edit that names it is synced, and only then the log
+// segments and tables that it replaces may go.
+//
+// Threads: loop; jobs on kFlush, kCompaction and kManifest.
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "engine/engine_impl.h"
+#include "engine/file_names.h"
+
+namespace varve {
+
+namespace {
+constexpr uint64_t kRetryDelayMs = 1000;
+// A manifest this much larger than its snapshot is begun anew.
+constexpr uint64_t kManifestBytesMin = 1u << 20;
+constexpr uint64_t kManifestGrowth = 4;
+}  // namespace
+
+// --- Flushes ---
+
+void EngineImpl::MaybeFlush() {
+  if (flush_running_ || frozen_.empty() || closing_) return;
+  flush_running_ = true;
+  auto context = std::make_shared<TableJobContext>();
+  context->options = options_;
+  context->env = &env_;
+  context->database_id = state_.database_id;
+  context->file_numbers = {NewFileNumber()};
+  context->now_ms = env_.WallMs();
+  context->dead_prefixes = state_.dead_prefixes;
+  // What died in this generation is made durable by the same edit that names its table.
+  const std::shared_ptr<Generation> generation = frozen_.front();
+  for (const std::string& prefix : generation->dead_prefixes) {
+    context->dead_prefixes.Add(prefix, UINT64_MAX);
+  }
+  auto result = std::make_shared<TableJobResult>();
+  env_.Schedule(
+      Lane::kFlush,
+      [context, generation, result] { *result = FlushGeneration(*context, *generation); },
+      [this, alive = alive(), result] {
+        if (!alive.expired()) Flushed(*result);
+      });
+}
+
+void EngineImpl::Flushed(const TableJobResult& result) {
+  if (!result.status.ok()) {
+    NoteError("flush", result.status);
+    return Retry(&EngineImpl::MaybeFlush);
+  }
+  stats_.flush_bytes_written += result.bytes_written;
+  const auto build = [this, result] {
+    const Generation& generation = *frozen_.front();
+    VersionEdit edit;
+    for (const TableJobResult::Output& output : result.outputs) {
+      edit.Add(output.meta);
+      readers_[output.meta->number] = output.reader;
+    }
+    edit.next_file_number = next_file_number_;
+    edit.flushed_group = std::max(generation.last_group, state_.flushed_group);
+    // The segments of this generation and before hold nothing live once the next one's is there for sure.
+    const Generation& next = frozen_.size() > 1 ? *frozen_[1] : *active_;
+    if (log_->IsReady(next.first_segment)) {
+      edit.first_log_segment = next.first_segment;
+      for (const auto& [segment, offset] : state_.log_ends) {
+        if (segment < next.first_segment) edit.log_ends_removed.push_back(segment);
+      }
+    }
+    for (const std::string& prefix : generation.dead_prefixes) {
+      edit.dead_prefixes_added.push_back({prefix, next_file_number_});
+      if (state_.counts.contains(prefix)) edit.counts.emplace_back(prefix, 0);
+    }
+    AddCountsTo(&edit, generation.count_deltas);
+    return edit;
+  };
+  changes_.push_back({build, [this] { GenerationInstalled(); }});
+  InstallNext();
+}
+
+void EngineImpl::GenerationInstalled() {
+  ++stats_.flushes;
+  stats_.last_flush_wall_ms = env_.WallMs();
+  flush_running_ = false;
+  flushed_.push_back(std::move(frozen_.front()));
+  frozen_.pop_front();
+  if (state_.first_log_segment != 0) log_->RetireBefore(state_.first_log_segment);
+  ScheduleUpkeep();
+  if (log_failed_ && frozen_.empty()) ResumeAfterLogFailure();
+  MaybeFlush();
+  MaybeCompact();
+  ServeFlushWaiters();
+}
+
+void EngineImpl::Flush(std::function<void(Status)> done) {
+  flush_waiters_.push_back(std::move(done));
+  if (!log_failed_) Freeze();
+  ServeFlushWaiters();
+}
+
+void EngineImpl::ServeFlushWaiters() {
+  if (!frozen_.empty()) return;
+  for (auto& done : std::exchange(flush_waiters_, {})) done(Status::Ok());
+}
+
+// --- Compactions ---
+
+void EngineImpl::MaybeCompact() {
+  if (compaction_running_ || closing_) return;
+  const PolicyState state{options_, busy_tables_, state_.dead_prefixes, env_.WallMs()};
+  std::optional<CompactionPlan> plan = policy_.Pick(*state_.version, state);
+  if (!plan && compact_all_) plan = policy_.PickManual(*state_.version, state);
+  if (!plan) return CompactionDone();
+  compaction_running_ = true;
+  for (const auto* files : {&plan->inputs, &plan->next_inputs}) {
+    for (const FileRef& file : *files) busy_tables_.insert(file->number);
+  }
+  if (plan->trivial_move || plan->drop_only) return Compacted(*plan, {});
+
+  auto context = std::make_shared<TableJobContext>();
+  context->options = options_;
+  context->env = &env_;
+  context->database_id = state_.database_id;
+  context->dead_prefixes = state_.dead_prefixes;
+  context->now_ms = env_.WallMs();
+  const uint64_t outputs_max = 2 * plan->input_bytes() / options_.table_bytes + 4;
+  for (uint64_t i = 0; i < outputs_max; ++i) context->file_numbers.push_back(NewFileNumber());
+  auto inputs = std::make_shared<CompactionInputs>();
+  inputs->plan = *plan;
+  inputs->version = state_.version;
+  for (const FileRef& file : plan->inputs) inputs->inputs.push_back(readers_.at(file->number));
+  for (const FileRef& file : plan->next_inputs) {
+    inputs->next_inputs.push_back(readers_.at(file->number));
+  }
+  auto result = std::make_shared<TableJobResult>();
+  env_.Schedule(
+      Lane::kCompaction,
+      [context, inputs, result] { *result = RunCompaction(*context, *inputs); },
+      [this, alive = alive(), inputs, result] {
+        if (!alive.expired()) Compacted(inputs->plan, *result);
+      });
+}
+
+void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& result) {
+  if (!result.status.ok()) {
+    NoteError("compaction", result.status);
+    busy_tables_.clear();
+    return Retry(&EngineImpl::MaybeCompact);
+  }
+  const bool read = !plan.trivial_move && !plan.drop_only;
+  stats_.compaction_bytes_read += result.bytes_read;
+  stats_.compaction_bytes_written += result.bytes_written;
+  const auto build = [this, plan, result] {
+    VersionEdit edit;
+    for (const FileRef& file : plan.inputs) {
+      plan.trivial_move ? edit.Move(*file, plan.output_level) : edit.Remove(*file);
+    }
+    for (const FileRef& file : plan.next_inputs) edit.Remove(*file);
+    for (const TableJobResult::Output& output : result.outputs) {
+      edit.Add(output.meta);
+      readers_[output.meta->number] = output.reader;
+    }
+    edit.next_file_number = next_file_number_;
+    AddCountsTo(&edit, result.settled);
+    return edit;
+  };
+  const auto installed = [this, plan, result, read] {
+    ++stats_.compactions;
+    for (const auto& [prefix, delta] : result.settled) {
+      if (const auto it = counts_.find(prefix); it != counts_.end()) it->second += delta;
+    }
+    busy_tables_.clear();
+    compaction_running_ = false;
+    if (!plan.trivial_move) {
+      RemoveTables(plan.inputs);
+      RemoveTables(plan.next_inputs);
+    }
+    if (read) {
+      Log(LogLevel::kVerbose, "engine: compacted %s, %s in %s out", plan.ToString().c_str(),
+          FormatBytes(result.bytes_read).c_str(), FormatBytes(result.bytes_written).c_str());
+    }
+    MaybeCompact();
+  };
+  changes_.push_back({build, installed});
+  InstallNext();
+}
+
+void EngineImpl::CompactionDone() {
+  // Dead prefixes that no table meets any more are forgotten, once nothing else is going on.
+  std::vector<std::string> spent;
+  for (const auto& [prefix, tables_below] : state_.dead_prefixes.prefixes()) {
+    if (PrefixIsSpent(*state_.version, prefix, tables_below)) spent.push_back(prefix);
+  }
+  if (!spent.empty() && changes_.empty() && !flush_running_ && frozen_.empty()) {
+    changes_.push_back({[spent] {
+                          VersionEdit edit;
+                          edit.dead_prefixes_removed = spent;
+                          return edit;
+                        },
+                        [] {}});
+    InstallNext();
+  }
+  if (!compact_all_) return;
+  compact_all_ = false;
+  for (auto& done : std::exchange(compact_waiters_, {})) done(Status::Ok());
+}
+
+void EngineImpl::Compact(std::function<void(Status)> done) {
+  Flush([this, done = std::move(done)](Status status) {
+    if (!status.ok()) return done(status);
+    compact_waiters_.push_back(done);
+    compact_all_ = true;
+    MaybeCompact();
+  });
+}
+
+void EngineImpl::RemoveTables(const FileList& files) {
+  std::vector<std::string> paths;
+  for (const FileRef& file : files) {
+    const auto it = readers_.find(file->number);
+    reader_bytes_ -= it->second->memory_bytes();
+    readers_.erase(it);
+    cache_.EraseFile(file->number);
+    paths.push_back(JoinPath(options_.directory, TableFileName(file->number)));
+  }
+  // Whoever still reads one has it open. What cannot be removed is removed at the next open.
+  env_.Schedule(
+      Lane::kManifest,
+      [&env = env_, paths] {
+        for (const std::string& path : paths) (void)env.Remove(path);
+      },
+      [] {});
+}
+
+// --- Changes of the version ---
+
+void EngineImpl::AddCountsTo(VersionEdit* edit, const CountDeltas& deltas) const {
+  for (const auto& [prefix, delta] : deltas) {
+    if (delta == 0 || state_.dead_prefixes.Covers(prefix)) continue;
+    const bool dies_now = std::any_of(
+        edit->dead_prefixes_added.begin(), edit->dead_prefixes_added.end(),
+        [&prefix = prefix](const VersionEdit::DeadPrefix& dead) { return dead.prefix == prefix; });
+    if (dies_now) continue;
+    const auto it = state_.counts.find(prefix);
+    edit->counts.emplace_back(prefix, (it == state_.counts.end() ? 0 : it->second) + delta);
+  }
+}
+
+void EngineImpl::InstallNext() {
+  if (change_running_ || changes_.empty()) return;
+  change_running_ = true;
+  WriteEdit(changes_.front().build());
+}
+
+void EngineImpl::WriteEdit(VersionEdit edit) {
+  if (!manifest_->ok() ||
+      manifest_->size_bytes() > std::max(kManifestBytesMin,
+                                         kManifestGrowth * manifest_->snapshot_bytes())) {
+    return RestartManifest(std::move(edit));
+  }
+  auto shared = std::make_shared<const VersionEdit>(std::move(edit));
+  auto status = std::make_shared<Status>();
+  env_.Schedule(
+      Lane::kManifest,
+      [manifest = manifest_, shared, status] { *status = manifest->Append(*shared); },
+      [this, alive = alive(), shared, status] {
+        if (alive.expired()) return;
+        if (status->ok()) return EditWritten(*shared);
+        NoteError("manifest", *status);
+        RestartManifest(*shared);
+      });
+}
+
+void EngineImpl::RestartManifest(VersionEdit edit) {
+  const uint64_t old_number = manifest_->number();
+  const uint64_t number = NewFileNumber();
+  edit.next_file_number = next_file_number_;
+  ManifestState state = state_;
+  const Status applied = state.Apply(edit);
+  CHECK(applied.ok());
+  auto shared = std::make_shared<const VersionEdit>(std::move(edit));
+  auto snapshot = std::make_shared<const VersionEdit>(state.Snapshot());
+  auto status = std::make_shared<Status>();
+  env_.Schedule(
+      Lane::kManifest,
+      [&env = env_, directory = options_.directory, manifest = manifest_, number, old_number,
+       snapshot, status] {
+        *status = manifest->Start(number, *snapshot);
+        if (status->ok()) (void)env.Remove(JoinPath(directory, ManifestFileName(old_number)));
+      },
+      [this, alive = alive(), shared, status] {
+        if (alive.expired()) return;
+        if (status->ok()) return EditWritten(*shared);
+        NoteError("manifest", *status);
+        env_.RunAfter(kRetryDelayMs, [this, alive, shared] {
+          if (!alive.expired() && !closing_) RestartManifest(*shared);
+        });
+      });
+}
+
+void EngineImpl::EditWritten(const VersionEdit& edit) {
+  // It made sense when the manifest writer took it, or the disk would now know more than we do.
+  const Status applied = state_.Apply(edit);
+  CHECK(applied.ok());
+  SetVersionTables();
+  stats_.manifest_number = manifest_->number();
+  const Change change = std::move(changes_.front());
+  changes_.pop_front();
+  change_running_ = false;
+  change.installed();
+  InstallNext();
+}
+
+void EngineImpl::SetVersionTables() {
+  auto tables = std::make_shared<OpenTables>();
+  reader_bytes_ = 0;
+  for (int level = 0; level < kLevels; ++level) {
+    for (const FileRef& file : state_.version->level(level)) {
+      const std::shared_ptr<const TableReader>& reader = readers_.at(file->number);
+      tables->levels[static_cast<size_t>(level)].push_back({file, reader});
+    }
+  }
+  for (const auto& [number, reader] : readers_) reader_bytes_ += reader->memory_bytes();
+  tables_ = std::move(tables);
+}
+
+// --- What can go wrong ---
+
+void EngineImpl::Retry(void (EngineImpl::*step)()) {
+  env_.RunAfter(kRetryDelayMs, [this, alive = alive(), step] {
+    if (alive.expired()) return;
+    // Cleared only now: nothing else starts the same work in between.
+    (step == &EngineImpl::MaybeFlush ? flush_running_ : compaction_running_) = false;
+    (this->*step)();
+  });
+}
+
+void EngineImpl::NoteError(const char* what, const Status& status) {
+  stats_.last_error = std::string(what) + ": " + status.ToString();
+  Log(LogLevel::kWarning, "engine: %s", stats_.last_error.c_str());
+}
+
+}  // namespace varve

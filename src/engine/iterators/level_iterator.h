@@ -1,0 +1,45 @@
+// engine/iterators/level_iterator.h: disjoint tables, one after the other.
+//
+// What a deeper level looks like to a merge: one child, however many tables there are. Only the
+// table the walk is in costs anything. Threads: one at a time, that of its BlockSource.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "engine/iterators/table_iterator.h"
+
+namespace varve {
+
+class LevelIterator final : public EntryIterator {
+ public:
+  using Tables = std::span<const std::shared_ptr<const TableReader>>;
+
+  // REQUIRES: each table's smallest key is greater than the largest of the table before.
+  // `tables` is borrowed, as from a Version that the caller holds: it and `source` must outlive
+  // the iterator.
+  LevelIterator(Tables tables, BlockSource& source) : tables_(tables), source_(source) {}
+
+  void SeekToFirst() override;
+  void Seek(Slice target) override;
+  void Next() override;
+
+  bool Valid() const override { return table_ && table_->Valid(); }
+  Status status() const override { return table_ ? table_->status() : Status::Ok(); }
+  const Entry& entry() const override { return table_->entry(); }
+
+ private:
+  // Makes table `i` the current one, or none if there is no such table.
+  bool Enter(size_t i);
+  // At the end of a table: to the first entry of the next.
+  void SkipEnded();
+
+  const Tables tables_;
+  BlockSource& source_;
+  size_t table_index_ = 0;
+  std::optional<TableIterator> table_;
+};
+
+}  // namespace varve

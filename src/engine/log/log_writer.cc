@@ -1,0 +1,425 @@
+// engine/log/log_writer.cc: groups on their way to the disk.
+#include "engine/log/log_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "engine/file_names.h"
+#include "engine/log/log_format.h"
+#include "engine/log/log_record.h"
+
+namespace varve {
+
+namespace {
+constexpr uint64_t kSyncIntervalMs = 1000;
+}  // namespace
+
+// The file is opened on the log thread if no spare was ready, hence by whoever needs it first.
+struct LogWriter::Segment {
+  uint64_t number = 0;
+  std::string directory;
+  uint64_t database_id = 0;
+  uint64_t capacity = 0;
+  std::unique_ptr<File> file;
+
+  // Loop only.
+  uint64_t end = kLogFileHeaderBytes;
+  uint64_t last_group = 0;  // written to it
+  int groups_unwritten = 0;
+  bool unsynced = false;
+  bool ready = false;  // the file is there and survives a power cut
+
+  std::string path() const { return JoinPath(directory, LogFileName(number)); }
+
+  // Makes the file, or turns `recycled` into it, up to the point where a record that is written and synced
+  // survives a power cut.
+  Status Prepare(Env& env, uint64_t recycled, bool preallocate);
+  // On the log thread.
+  Status Write(const Group& group, uint64_t synced_group) const;
+};
+
+Status LogWriter::Segment::Prepare(Env& env, uint64_t recycled, bool preallocate) {
+  if (recycled != 0) {
+    RETURN_IF_ERROR(env.Rename(JoinPath(directory, LogFileName(recycled)), path()));
+  }
+  Result<std::unique_ptr<File>> opened =
+      env.Open(path(), recycled != 0 ? OpenMode::kReuse : OpenMode::kCreate);
+  if (!opened.ok()) return opened.status();
+  if (preallocate && recycled == 0) RETURN_IF_ERROR((*opened)->Preallocate(capacity));
+  RETURN_IF_ERROR((*opened)->WriteAt(0, EncodeLogFileHeader(database_id, number)));
+  RETURN_IF_ERROR((*opened)->Sync());
+  RETURN_IF_ERROR(env.SyncDirectory(directory));
+  file = std::move(*opened);
+  return Status::Ok();
+}
+
+Status LogWriter::Segment::Write(const Group& group, uint64_t synced_group) const {
+  const LogRecordHeader header{.segment = number,
+                               .group = group.number,
+                               .synced_group = synced_group,
+                               .type = group.seal ? LogRecordType::kSeal : LogRecordType::kData};
+  return WriteLogRecord(*file, database_id, group.offset, header, group.bytes, group.splices);
+}
+
+LogWriter::LogWriter(const Options& options, Env& env, uint64_t database_id, uint64_t last_group,
+                     Callbacks callbacks)
+    : options_(options),
+      env_(env),
+      database_id_(database_id),
+      callbacks_(std::move(callbacks)),
+      durability_(options.durability),
+      current_group_(last_group + 1),
+      written_group_(last_group),
+      synced_group_(last_group),
+      reported_group_(last_group) {}
+
+LogWriter::~LogWriter() { Stop(); }
+
+uint64_t LogWriter::Append(const Batch& batch) {
+  CHECK(!failed());
+  const size_t base = gathering_.bytes.size();
+  gathering_.bytes.append(batch.bytes());
+  for (const Splice& splice : batch.splices()) {
+    gathering_.splices.push_back({base + splice.position, splice.value});
+    gathering_.spliced_bytes += splice.value.size();
+  }
+  pending_bytes_ += batch.size_bytes();
+  return current_group_;
+}
+
+void LogWriter::EndTurn() {
+  if (failed() || writing_ || gathering_.bytes.empty()) return;  // the next group grows meanwhile
+  CloseGroup();
+  WriteNext();
+}
+
+uint64_t LogWriter::StartSegment() {
+  if (!failed() && !gathering_.bytes.empty()) {
+    CloseGroup();
+    if (!writing_) WriteNext();
+  }
+  segment_ = TakeSegment();
+  if (!segment_->ready) {
+    // At once, ahead of the first write to it, so that the manifest may soon name it.
+    auto status = std::make_shared<Status>();
+    env_.Schedule(
+        Lane::kLog,
+        [&env = env_, segment = segment_, status] {
+          *status = segment->Prepare(env, 0, false);
+        },
+        [this, alive = std::weak_ptr<bool>(alive_), segment = segment_, status] {
+          if (alive.expired()) return;
+          segment->ready = status->ok();
+          if (!status->ok()) Fail(*status);
+        });
+  }
+  return segment_->number;
+}
+
+bool LogWriter::IsReady(uint64_t segment) const {
+  return std::any_of(used_.begin(), used_.end(), [segment](const std::shared_ptr<Segment>& s) {
+    return s->number == segment && s->ready;
+  });
+}
+
+void LogWriter::CloseGroup() {
+  const uint64_t need = LogRecordBytes(gathering_.payload_bytes());
+  const bool begun = segment_ && segment_->end > kLogFileHeaderBytes;
+  if (!segment_ || (begun && segment_->end + need > segment_->capacity)) segment_ = TakeSegment();
+  gathering_.number = current_group_++;
+  gathering_.segment = segment_;
+  gathering_.offset = segment_->end;
+  segment_->end += need;
+  ++segment_->groups_unwritten;
+  closed_.push_back(std::exchange(gathering_, Group()));
+}
+
+std::shared_ptr<LogWriter::Segment> LogWriter::TakeSegment() {
+  std::shared_ptr<Segment> segment;
+  if (!spares_.empty()) {
+    segment = std::move(spares_.front());
+    spares_.pop_front();
+  } else {
+    segment = std::make_shared<Segment>();
+    segment->number = callbacks_.new_file_number();
+    segment->directory = options_.directory;
+    segment->database_id = database_id_;
+    segment->capacity = options_.segment_bytes;
+  }
+  CHECK(used_.empty() || used_.back()->number < segment->number);
+  used_.push_back(segment);
+  return segment;
+}
+
+void LogWriter::WriteNext() {
+  CHECK(!writing_ && !closed_.empty());
+  writing_ = true;
+  auto group = std::make_shared<Group>(std::move(closed_.front()));
+  closed_.pop_front();
+  const uint64_t synced_group = synced_group_;
+  auto status = std::make_shared<Status>();
+  const bool sync = durability_ == Durability::kAlways;
+  env_.Schedule(
+      Lane::kLog,
+      [&env = env_, group, status, sync, synced_group] {
+        Segment& segment = *group->segment;
+        if (!segment.file) *status = segment.Prepare(env, 0, false);
+        if (!status->ok()) return;
+        *status = segment.Write(*group, synced_group);
+        if (status->ok() && sync) *status = segment.file->Sync();
+      },
+      [this, alive = std::weak_ptr<bool>(alive_), group, status, sync] {
+        if (!alive.expired()) Wrote(*group, sync, *status);
+      });
+}
+
+void LogWriter::Wrote(const Group& group, bool synced, const Status& status) {
+  writing_ = false;
+  pending_bytes_ -= group.payload_bytes();
+  Segment& segment = *group.segment;
+  --segment.groups_unwritten;
+  if (!status.ok()) return Fail(status);
+  if (failed()) return;  // a sync failed meanwhile; Resume will report
+
+  bytes_written_ += LogRecordBytes(group.payload_bytes());
+  ++groups_written_;
+  written_group_ = group.number;
+  segment.last_group = group.number;
+  segment.ready = true;
+  segment.unsynced = segment.unsynced || !synced;
+  if (synced) {
+    ++syncs_;
+    // An earlier group may still be unsynced if the durability was changed in between.
+    const bool all = std::none_of(used_.begin(), used_.end(), [](auto& s) { return s->unsynced; });
+    if (all && !syncing_) synced_group_ = group.number;
+  } else if (durability_ == Durability::kEverySecond) {
+    ArmSyncTimer();
+  }
+  ReleaseRetired();
+  if (spares_.empty()) PrepareSpare();
+
+  if (!closed_.empty()) {
+    WriteNext();
+  } else {
+    EndTurn();  // what has gathered since need not wait for the turn to end
+  }
+  ServeSyncWaiters();
+  ReportUpTo(group.number);
+}
+
+void LogWriter::ReportUpTo(uint64_t group) {
+  reported_group_ = group;
+  callbacks_.on_reported();
+}
+
+// --- Syncs beside the writing ---
+
+void LogWriter::ArmSyncTimer() {
+  if (sync_timer_ != 0 || stopped_) return;
+  sync_timer_ = env_.RunAfter(kSyncIntervalMs, [this] {
+    sync_timer_ = 0;
+    StartSync();
+  });
+}
+
+void LogWriter::Sync(std::function<void(Status)> done) {
+  if (failed()) return done(failure_);
+  EndTurn();
+  const uint64_t target = gathering_.bytes.empty() ? current_group_ - 1 : current_group_;
+  if (synced_group_ >= target) return done(Status::Ok());
+  sync_waiters_.emplace_back(target, std::move(done));
+  ServeSyncWaiters();
+}
+
+void LogWriter::StartSync() {
+  if (syncing_ || failed()) return;
+  std::vector<std::shared_ptr<Segment>> segments;
+  for (const auto& segment : used_) {
+    if (segment->unsynced) segments.push_back(segment);
+  }
+  if (segments.empty()) {
+    // What was written is in synced segments, or in retired ones and so in tables.
+    synced_group_ = written_group_;
+    return;
+  }
+  syncing_ = true;
+  const uint64_t group = written_group_;
+  for (const auto& segment : segments) segment->unsynced = false;  // a write from now on sets it again
+  auto status = std::make_shared<Status>();
+  auto took_us = std::make_shared<uint64_t>(0);
+  env_.Schedule(
+      Lane::kSync,
+      [&env = env_, segments, status, took_us] {
+        const uint64_t start_us = env.MonotonicUs();
+        for (const auto& segment : segments) {
+          if (*status = segment->file->Sync(); !status->ok()) return;
+        }
+        *took_us = env.MonotonicUs() - start_us;
+      },
+      [this, alive = std::weak_ptr<bool>(alive_), group, status, took_us] {
+        if (alive.expired()) return;
+        sync_us_ += *took_us;
+        Synced(group, *status);
+      });
+}
+
+void LogWriter::Synced(uint64_t group, const Status& status) {
+  syncing_ = false;
+  if (failed()) return;
+  if (!status.ok()) return Fail(status);
+  ++syncs_;
+  synced_group_ = std::max(synced_group_, group);
+  if (durability_ == Durability::kEverySecond && written_group_ > synced_group_) ArmSyncTimer();
+
+  ServeSyncWaiters();
+}
+
+void LogWriter::ServeSyncWaiters() {
+  if (sync_waiters_.empty()) return;
+  StartSync();
+  std::vector<std::function<void(Status)>> served;
+  for (auto& [target, done] : sync_waiters_) {
+    if (target <= synced_group_) served.push_back(std::move(done));
+  }
+  std::erase_if(sync_waiters_, [this](const auto& w) { return w.first <= synced_group_; });
+  for (auto& done : served) done(Status::Ok());
+}
+
+void LogWriter::SetDurability(Durability durability) {
+  durability_ = durability;
+  if (durability != Durability::kNo && written_group_ > synced_group_) StartSync();
+}
+
+// --- Segments come and go ---
+
+void LogWriter::AdoptOldSegments(std::vector<uint64_t> numbers) {
+  old_segments_ = std::move(numbers);
+}
+
+void LogWriter::RetireBefore(uint64_t segment) {
+  live_from_ = std::max(live_from_, segment);
+  ReleaseRetired();
+}
+
+void LogWriter::ReleaseRetired() {
+  std::erase_if(old_segments_, [this](uint64_t number) {
+    if (number >= live_from_) return false;
+    recyclable_.push_back(number);
+    return true;
+  });
+  std::erase_if(used_, [this](const std::shared_ptr<Segment>& segment) {
+    const bool done = segment->number < live_from_ && segment != segment_ &&
+                      segment->groups_unwritten == 0;
+    if (done && segment->ready) recyclable_.push_back(segment->number);
+    return done;
+  });
+  if (stopped_) return;
+  while (recyclable_.size() > static_cast<size_t>(options_.spare_segments_max)) {
+    const std::string path = JoinPath(options_.directory, LogFileName(recyclable_.back()));
+    recyclable_.pop_back();
+    // Behind any sync of it. A file that stays is removed at the next start.
+    env_.Schedule(Lane::kSync, [&env = env_, path] { (void)env.Remove(path); }, [] {});
+  }
+}
+
+void LogWriter::PrepareSpare() {
+  if (preparing_spare_ || stopped_ || failed()) return;
+  preparing_spare_ = true;
+  auto spare = std::make_shared<Segment>();
+  spare->number = callbacks_.new_file_number();
+  spare->directory = options_.directory;
+  spare->database_id = database_id_;
+  spare->capacity = options_.segment_bytes;
+  uint64_t recycled = 0;
+  if (!recyclable_.empty()) {
+    recycled = recyclable_.back();
+    recyclable_.pop_back();
+  }
+  auto status = std::make_shared<Status>();
+  env_.Schedule(
+      Lane::kSync,
+      [&env = env_, spare, recycled, status] { *status = spare->Prepare(env, recycled, true); },
+      [this, alive = std::weak_ptr<bool>(alive_), spare, status] {
+        if (alive.expired()) return;
+        preparing_spare_ = false;
+        if (status->ok()) {
+          // A segment made meanwhile without us has a greater number, and segments are used in the order
+          // of their numbers.
+          if (!used_.empty() && used_.back()->number > spare->number) {
+            recyclable_.push_back(spare->number);
+            return;
+          }
+          spare->ready = true;
+          spares_.push_back(spare);
+        } else {
+          // Not the log's failure: the log thread makes the next segment itself, and if that fails, says so.
+          Log(LogLevel::kWarning, "log: cannot prepare a segment: %s", status->ToString().c_str());
+        }
+      });
+}
+
+// --- Failure ---
+
+void LogWriter::Fail(const Status& status) {
+  if (failed()) return;
+  failure_ = status;
+  Log(LogLevel::kWarning, "log: %s; writes are refused until all data is in tables",
+      status.ToString().c_str());
+  env_.CancelTimer(std::exchange(sync_timer_, 0));
+  for (const Group& group : closed_) {
+    pending_bytes_ -= group.payload_bytes();
+    --group.segment->groups_unwritten;
+  }
+  closed_.clear();
+  pending_bytes_ -= gathering_.payload_bytes();
+  if (!gathering_.bytes.empty()) ++current_group_;
+  gathering_ = Group();
+  spares_.clear();  // Their directory entries may be as doubtful as the rest.
+  for (auto& [target, done] : std::exchange(sync_waiters_, {})) done(status);
+  callbacks_.on_failed(status);
+}
+
+void LogWriter::Resume() {
+  CHECK(failed());
+  failure_ = Status::Ok();
+  for (const auto& segment : used_) segment->unsynced = false;
+  segment_ = nullptr;
+  written_group_ = synced_group_ = current_group_ - 1;
+  ReportUpTo(current_group_ - 1);
+}
+
+void LogWriter::Seal(std::function<void(Status)> done) {
+  CHECK(!failed() && closed_.empty() && !writing_ && gathering_.bytes.empty());
+  if (!segment_) return done(Status::Ok());
+  Group seal;
+  seal.number = current_group_ - 1;
+  seal.seal = true;
+  seal.segment = segment_;
+  seal.offset = segment_->end;
+  auto status = std::make_shared<Status>();
+  env_.Schedule(
+      Lane::kLog,
+      [seal, synced_group = synced_group_, status] {
+        *status = seal.segment->Write(seal, synced_group);
+        if (status->ok()) *status = seal.segment->file->Sync();
+      },
+      [done = std::move(done), status] { done(*status); });
+}
+
+void LogWriter::Stop() {
+  stopped_ = true;
+  if (sync_timer_ != 0) env_.CancelTimer(std::exchange(sync_timer_, 0));
+}
+
+void LogWriter::AddStats(EngineStats* stats) const {
+  stats->log_bytes_written = bytes_written_;
+  stats->log_groups = groups_written_;
+  stats->log_syncs = syncs_;
+  stats->log_sync_us = sync_us_;
+  stats->log_pending_bytes = pending_bytes_;
+  stats->log_segments = used_.size() + old_segments_.size();
+}
+
+}  // namespace varve

@@ -1,0 +1,61 @@
+// engine/options.h: every knob of the engine, with its unit and the reason for its default.
+//
+// Zero means "derived from memory_limit_bytes": see Options::Derive.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/slice.h"
+
+namespace varve {
+
+enum class Durability : uint8_t {
+  kAlways,       // a commit is reported when it is synced
+  kEverySecond,  // reported when written; synced once a second
+  kNo,           // reported when written; synced when the kernel likes
+};
+
+struct Options {
+  std::string directory;
+  Durability durability = Durability::kEverySecond;
+
+  // --- Memory ---
+  uint64_t memory_limit_bytes = 1ull << 30;
+  uint64_t generation_bytes = 0;   // a generation is frozen at this size
+  uint64_t block_cache_bytes = 0;
+  // Frozen generations waiting for their flush before writers are slowed, then held.
+  int frozen_generations_slow = 2;
+  int frozen_generations_max = 4;
+
+  // --- Log ---
+  uint64_t segment_bytes = 0;             // preallocated; a larger group gets a larger segment
+  uint64_t log_bytes_per_generation = 0;  // frozen at this much log too: overwrites grow only the log
+  uint64_t log_pending_bytes_max = 64u << 20;  // not yet written; above it writers are held
+  // Free segments kept for reuse.
+  int spare_segments_max = 3;
+
+  // --- Tables ---
+  uint32_t block_bytes = 16 * 1024;  // before compression
+  int compression_level = 1;         // zstd; 0 stores blocks as they are
+  int filter_bits_per_key = 10;
+  uint64_t table_bytes = 32u << 20;  // a compaction cuts its output here
+
+  // --- Levels ---
+  int level0_tables_compact = 4;   // a compaction of level 0 starts
+  int level0_tables_slow = 12;     // writers are slowed
+  int level0_tables_max = 24;      // writers are held
+  uint64_t level1_bytes = 256u << 20;
+  int level_size_ratio = 10;
+  uint64_t compaction_bytes_max = 512u << 20;  // inputs of one job
+
+  // How long the leading part of `key` is whose keys are counted together; 0: not counted.
+  // For one prefix it must return the same length. The engine knows keys as bytes only.
+  size_t (*counted_prefix_size)(Slice key) = [](Slice) -> size_t { return 0; };
+
+  // Fills what is zero.
+  void Derive();
+};
+
+}  // namespace varve

@@ -1,0 +1,93 @@
+// engine/read_scope.h: what a running command holds, and what it waits for.
+//
+// A read that needs a block from the disk returns kPending after asking for it through
+// its scope. The scope counts what is on its way; when all of it has come, `ready` runs
+// on the loop, and the command is run again from the start. Until then, and through
+// that next run, the scope keeps what was loaded pinned, so each run gets further: progress is certain.
+//
+// The scope also notes the newest group (see engine.h) that anything read belongs to. A reply made from it
+// leaves when that group is durable.
+//
+// Threads    Loop only.
+// Ownership  A command's client owns its scope. Destroying it forgets the wait: `ready` will not run.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+
+namespace varve {
+
+class Block;
+
+// A block that a wait has brought, or why it could not be brought.
+struct PinnedBlock {
+  uint64_t file_number = 0;
+  uint64_t offset = 0;
+  std::shared_ptr<const Block> block;
+  Status status;
+};
+
+class ReadScope {
+ public:
+  // One wait, shared between the scope and the loads it waits for.
+  struct Wait {
+    int outstanding = 0;
+    std::vector<PinnedBlock> blocks;
+    std::function<void()> ready;
+  };
+
+  // Called by the engine when it starts a load, and by Arrived() when one has come.
+  std::shared_ptr<Wait> Expect() {
+    if (!wait_) wait_ = std::make_shared<Wait>();
+    ++wait_->outstanding;
+    return wait_;
+  }
+  // Runs `ready` when it was the last. `block` is null for what is no block, such as a turn of the loop.
+  static void Arrived(const std::weak_ptr<Wait>& weak, const PinnedBlock* block);
+
+  // What earlier waits of this command brought.
+  const PinnedBlock* FindBlock(uint64_t file_number, uint64_t offset) const;
+
+  // Something was used that must live until the command is done.
+  void Pin(std::shared_ptr<const void> pin) { pins_.push_back(std::move(pin)); }
+
+  // To be called once after a command returned kPending: `ready` runs when all has come, never
+  // before WhenReady has returned.
+  void WhenReady(std::function<void()> ready);
+  bool waiting() const { return wait_ && wait_->outstanding > 0; }
+
+  // A scan waited for a generation to be sorted. What was written since need not be: a command
+  // that is run again is not chased by the writers.
+  bool sorted_once() const { return sorted_once_; }
+  void set_sorted_once() { sorted_once_ = true; }
+
+  // For choices by chance that a second run must make again. 0 until set.
+  uint64_t random_seed = 0;
+
+  void DependsOn(uint64_t group) {
+    if (group > depends_on_group_) depends_on_group_ = group;
+  }
+  uint64_t depends_on_group() const { return depends_on_group_; }
+
+  // Before the first run of another command: drops pins and dependencies.
+  void Reset() {
+    pins_.clear();
+    wait_.reset();
+    depends_on_group_ = 0;
+    sorted_once_ = false;
+    random_seed = 0;
+  }
+
+ private:
+  std::shared_ptr<Wait> wait_;
+  std::vector<std::shared_ptr<const void>> pins_;
+  uint64_t depends_on_group_ = 0;
+  bool sorted_once_ = false;
+};
+
+}  // namespace varve

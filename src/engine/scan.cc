@@ -1,0 +1,201 @@
+// engine/scan.cc: many keys in order.
+//
+// A scan merges the sorted runs of the generations and the tables of all levels, and takes from them the order of
+// keys only: what a key is now, the record table says first. So a run may be a little behind, and an
+// entry may have been overwritten since, without harm.
+//
+// Guarantee: every key that was there when the command first ran, and still is, is met. Keys that come while a
+// worker sorts may be missed.
+//
+// Threads: loop; sorting on Lane::kRead.
+#include <algorithm>
+#include <utility>
+
+#include "engine/engine_impl.h"
+#include "engine/iterators/level_iterator.h"
+#include "engine/iterators/merging_iterator.h"
+#include "engine/iterators/table_iterator.h"
+
+namespace varve {
+
+namespace {
+
+// The keys of a sorted run. Its entries are tombstones: only the keys are meant.
+class RunIterator final : public EntryIterator {
+ public:
+  explicit RunIterator(std::shared_ptr<const RecordRun> run) : run_(std::move(run)) {
+    entry_.kind = EntryKind::kTombstone;
+  }
+
+  void SeekToFirst() override { MoveTo(0); }
+  void Seek(Slice target) override {
+    const auto it = std::lower_bound(run_->begin(), run_->end(), target,
+                                     [](const Record* r, Slice key) { return r->key() < key; });
+    MoveTo(static_cast<size_t>(it - run_->begin()));
+  }
+  void Next() override { MoveTo(at_ + 1); }
+  bool Valid() const override { return at_ < run_->size(); }
+  Status status() const override { return Status::Ok(); }
+  const Entry& entry() const override { return entry_; }
+
+ private:
+  void MoveTo(size_t at) {
+    at_ = at;
+    if (Valid()) entry_.key = (*run_)[at]->key();
+  }
+
+  const std::shared_ptr<const RecordRun> run_;
+  size_t at_ = 0;
+  Entry entry_;
+};
+
+// Blocks for a command on the loop: those that are not in memory make it wait.
+class LoopBlockSource final : public BlockSource {
+ public:
+  LoopBlockSource(EngineImpl& engine, ReadScope& scope) : engine_(engine), scope_(scope) {}
+  Result<std::shared_ptr<const Block>> Fetch(const std::shared_ptr<const TableReader>& table,
+                                             BlockHandle handle) override {
+    return engine_.FetchBlock(table, handle, scope_);
+  }
+
+ private:
+  EngineImpl& engine_;
+  ReadScope& scope_;
+};
+
+// [lower, upper) of a merge, each key as the record table has it now.
+class ScanIterator final : public EntryIterator {
+ public:
+  ScanIterator(EngineImpl& engine, ReadScope& scope, Slice lower, Slice upper)
+      : engine_(engine), scope_(scope), lower_(lower), upper_(upper), source_(engine, scope) {}
+
+  BlockSource& source() { return source_; }
+  // The tables of one level, kept for as long as the scan lives.
+  std::vector<std::shared_ptr<const TableReader>>& NewLevel() { return levels_.emplace_back(); }
+  void SetMerge(std::unique_ptr<EntryIterator> merge) { merge_ = std::move(merge); }
+
+  void SeekToFirst() override {
+    merge_->Seek(lower_);
+    Settle();
+  }
+  void Seek(Slice target) override {
+    merge_->Seek(std::max(target, Slice(lower_)));
+    Settle();
+  }
+  void Next() override {
+    merge_->Next();
+    Settle();
+  }
+  bool Valid() const override {
+    return merge_->Valid() && (upper_.empty() || merge_->entry().key < upper_);
+  }
+  Status status() const override { return merge_->status(); }
+  const Entry& entry() const override { return entry_; }
+
+ private:
+  void Settle() {
+    if (!Valid()) return;
+    entry_ = merge_->entry();
+    const Record* record = engine_.FindRecord(entry_.key, scope_);
+    if (record == nullptr) return;
+    const Slice key = entry_.key;
+    entry_ = record->entry();
+    entry_.key = key;
+    if (!record->is_put()) entry_.kind = EntryKind::kTombstone;
+  }
+
+  EngineImpl& engine_;
+  ReadScope& scope_;
+  const std::string lower_;
+  const std::string upper_;
+  LoopBlockSource source_;
+  std::deque<std::vector<std::shared_ptr<const TableReader>>> levels_;
+  std::unique_ptr<EntryIterator> merge_;
+  Entry entry_;
+};
+
+// Stands for a scan that cannot begin yet.
+class PendingIterator final : public EntryIterator {
+ public:
+  void SeekToFirst() override {}
+  void Seek(Slice) override {}
+  void Next() override {}
+  bool Valid() const override { return false; }
+  Status status() const override { return Status::Pending(); }
+  const Entry& entry() const override { return entry_; }
+
+ private:
+  Entry entry_;
+};
+
+}  // namespace
+
+std::unique_ptr<EntryIterator> EngineImpl::Scan(Slice lower, Slice upper, ReadScope& scope) {
+  // Answers about a range depend on all that happened to it.
+  scope.DependsOn(last_commit_group_);
+  std::vector<std::shared_ptr<Generation>> generations(frozen_.begin(), frozen_.end());
+  generations.push_back(active_);
+  bool covered = true;
+  for (const auto& generation : generations) {
+    covered = CoverGeneration(generation, scope) && covered;
+  }
+  if (!covered) return std::make_unique<PendingIterator>();
+
+  auto scan = std::make_unique<ScanIterator>(*this, scope, lower, upper);
+  std::vector<std::unique_ptr<EntryIterator>> children;  // newest first
+  for (auto g = generations.rbegin(); g != generations.rend(); ++g) {
+    const auto& runs = (*g)->index.runs();
+    for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
+      children.push_back(std::make_unique<RunIterator>(*run));
+    }
+  }
+  const auto outside = [&](const FileMeta& meta) {
+    return meta.largest < lower || (!upper.empty() && meta.smallest >= upper);
+  };
+  for (const OpenTables::Table& table : tables_->levels[0]) {
+    if (outside(*table.meta)) continue;
+    children.push_back(std::make_unique<TableIterator>(table.reader, scan->source()));
+  }
+  for (size_t level = 1; level < kLevels; ++level) {
+    std::vector<std::shared_ptr<const TableReader>>& tables = scan->NewLevel();
+    for (const OpenTables::Table& table : tables_->levels[level]) {
+      if (!outside(*table.meta)) tables.push_back(table.reader);
+    }
+    if (tables.empty()) continue;
+    children.push_back(std::make_unique<LevelIterator>(tables, scan->source()));
+  }
+  scan->SetMerge(std::make_unique<NewestIterator>(
+      std::make_unique<MergingIterator>(std::move(children))));
+  return scan;
+}
+
+bool EngineImpl::CoverGeneration(const std::shared_ptr<Generation>& generation, ReadScope& scope) {
+  OrderedIndex& index = generation->index;
+  if (const auto sorting = sorts_.find(generation->id); sorting != sorts_.end()) {
+    if (scope.sorted_once()) return true;
+    sorting->second.push_back(scope.Expect());
+    return false;
+  }
+  if (generation->records.size() - index.covered() <= OrderedIndex::kSortOnLoopMax) {
+    index.CoverNow(generation->records);
+    return true;
+  }
+  if (scope.sorted_once()) return true;
+  scope.set_sorted_once();
+  sorts_[generation->id].push_back(scope.Expect());
+  const size_t covered = generation->records.size();
+  auto run = std::make_shared<RecordRun>(
+      generation->records.begin() + static_cast<ptrdiff_t>(index.covered()),
+      generation->records.end());
+  env_.Schedule(
+      Lane::kRead, [run] { *run = SortedRun(std::move(*run)); },
+      [this, alive = alive(), generation, run, covered] {
+        if (alive.expired()) return;
+        generation->index.Add(std::move(*run), covered);
+        const auto waits = std::move(sorts_.extract(generation->id).mapped());
+        for (const auto& wait : waits) ReadScope::Arrived(wait, nullptr);
+      });
+  return false;
+}
+
+}  // namespace varve

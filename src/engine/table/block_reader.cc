@@ -1,0 +1,243 @@
+// engine/table/block_reader.cc: making a block, searching it, walking it.
+#include "engine/table/block_reader.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/coding.h"
+#include "engine/table/key_bytes.h"
+#include "engine/table/table_format.h"
+
+namespace varve {
+
+namespace {
+
+constexpr size_t kCacheLineBytes = 64;
+// Entries between two restarts rarely take more; a value may.
+constexpr size_t kPrefetchBytesMax = 2 * kRestartBytes;
+
+// As GetVarint, with a second byte on the fast path: values of 128 to 16383 bytes are common.
+bool ReadVarint(Slice* from, uint64_t* value) {
+  if (from->size() >= 2) {
+    const auto first = static_cast<unsigned char>((*from)[0]);
+    const auto second = static_cast<unsigned char>((*from)[1]);
+    if (first >= 0x80 && second < 0x80) {
+      *value = (first & 0x7fu) | static_cast<unsigned>(second) << 7;
+      from->remove_prefix(2);
+      return true;
+    }
+  }
+  return GetVarint(from, value);
+}
+
+// False if the bytes from `position` to `end` do not begin with an entry.
+bool ParseEntry(const char* position, const char* end, BlockEntry* entry) {
+  Slice rest(position, static_cast<size_t>(end - position));
+  uint64_t shared = 0;
+  uint64_t suffix_size = 0;
+  uint64_t value_size = 0;
+  if (!ReadVarint(&rest, &shared) || !ReadVarint(&rest, &suffix_size) || rest.empty()) return false;
+  entry->shared = static_cast<size_t>(shared);
+  entry->flags = static_cast<uint8_t>(rest.front());
+  rest.remove_prefix(1);
+
+  const auto kind = static_cast<EntryKind>(entry->flags & kEntryKindMask);
+  if (kind == EntryKind::kPut) {
+    if (!ReadVarint(&rest, &value_size)) return false;
+  } else if (kind != EntryKind::kTombstone) {
+    return false;
+  }
+  uint64_t expire_at_ms = 0;
+  if ((entry->flags & kEntryHasExpiry) != 0 && !GetFixed64(&rest, &expire_at_ms)) return false;
+  entry->expire_at_ms = static_cast<int64_t>(expire_at_ms);
+
+  if (suffix_size > rest.size() || value_size > rest.size() - suffix_size) return false;
+  entry->suffix = rest.substr(0, suffix_size);
+  entry->value = rest.substr(suffix_size, value_size);
+  entry->next = entry->value.data() + value_size;
+  return true;
+}
+
+// Within a block that was made, every entry parses.
+void ParseVerified(const char* position, const char* end, BlockEntry* entry) {
+  CHECK(ParseEntry(position, end, entry));
+}
+
+// A restart has room for half a head.
+uint32_t RestartHead(Slice key, size_t skip) {
+  return static_cast<uint32_t>(KeyHead(key, skip) >> 32);
+}
+
+// All but the key.
+void FillEntry(const BlockEntry& raw, Entry* entry) {
+  entry->kind = static_cast<EntryKind>(raw.flags & kEntryKindMask);
+  entry->creates = (raw.flags & kEntryCreates) != 0;
+  entry->tag = raw.flags >> kEntryTagShift;
+  entry->expire_at_ms = raw.expire_at_ms;
+  entry->value = raw.value;
+}
+
+}  // namespace
+
+std::shared_ptr<const Block> Block::Make(std::unique_ptr<char[]> bytes, size_t size) {
+  std::shared_ptr<Block> block(new Block(std::move(bytes), size));
+  if (!block->ReadRestarts() || !block->Verify()) return nullptr;
+  block->ReadHeads();
+  return block;
+}
+
+bool Block::ReadRestarts() {
+  if (size_ < sizeof(uint32_t) || size_ > kBlockBytesMax) return false;
+  const uint64_t restarts = LoadFixed32(begin() + size_ - sizeof(uint32_t));
+  const uint64_t tail_bytes = (restarts + 1) * sizeof(uint32_t);
+  if (restarts == 0 || tail_bytes >= size_) return false;
+  entry_bytes_ = size_ - static_cast<size_t>(tail_bytes);
+  restarts_.resize(static_cast<size_t>(restarts));
+  for (size_t i = 0; i < restarts_.size(); ++i) {
+    restarts_[i].offset = LoadFixed32(entries_end() + i * sizeof(uint32_t));
+  }
+  return restarts_.front().offset == 0;
+}
+
+// Walks all entries. On the way the common prefix comes out: what is shared at every step between
+// two restarts, here, and by the first and the last restart, in ReadHeads.
+bool Block::Verify() {
+  size_t restart = 0;
+  size_t key_bytes = 0;  // of the entry before
+  BlockEntry entry;
+  for (const char* at = begin(); at != entries_end(); at = entry.next) {
+    if (!ParseEntry(at, entries_end(), &entry)) return false;
+    const auto offset = static_cast<size_t>(at - begin());
+    const bool is_restart = restart < restarts_.size() && restarts_[restart].offset == offset;
+    if (entry.shared > (is_restart ? 0 : key_bytes)) return false;
+    key_bytes = entry.shared + entry.suffix.size();
+    if (is_restart) {
+      ++restart;
+    } else {
+      prefix_bytes_ = std::min(prefix_bytes_, entry.shared);
+    }
+    ++entries_;
+  }
+  return restart == restarts_.size();
+}
+
+void Block::ReadHeads() {
+  prefix_bytes_ =
+      std::min(prefix_bytes_, CommonPrefixSize(RestartKey(0), RestartKey(restarts_.size() - 1)));
+  for (size_t i = 0; i < restarts_.size(); ++i) {
+    restarts_[i].head = RestartHead(RestartKey(i), prefix_bytes_);
+  }
+}
+
+size_t Block::charge_bytes() const {
+  constexpr size_t kAllocatorBytes = 48;  // rounding up, control block
+  return sizeof(Block) + kAllocatorBytes + size_ + restarts_.size() * sizeof(Restart);
+}
+
+Slice Block::RestartKey(size_t restart) const {
+  BlockEntry entry;
+  ParseVerified(begin() + restarts_[restart].offset, entries_end(), &entry);
+  return entry.suffix;
+}
+
+size_t Block::FindRestart(Slice target) const {
+  const size_t up_to = CountUpTo(
+      target, RestartHead(target, prefix_bytes_), restarts_.size(),
+      [this](size_t i) { return restarts_[i].head; }, [this](size_t i) { return RestartKey(i); });
+  return up_to > 0 ? up_to - 1 : restarts_.size();
+}
+
+// The walk knows where an entry is only when it has read the one before. Asking for all lines that
+// it may touch turns a chain of cache misses into one.
+void Block::PrefetchFrom(size_t restart) const {
+  const size_t from = restarts_[restart].offset;
+  const size_t end = restart + 1 < restarts_.size() ? restarts_[restart + 1].offset : entry_bytes_;
+  for (size_t at = from; at < std::min(end, from + kPrefetchBytesMax); at += kCacheLineBytes) {
+    __builtin_prefetch(begin() + at);
+  }
+}
+
+bool Block::Scan(size_t restart, Slice target, BlockEntry* found, bool* exact) const {
+  PrefetchFrom(restart);
+  *exact = false;
+  size_t matched = 0;
+  for (const char* at = begin() + restarts_[restart].offset; at != entries_end();
+       at = found->next) {
+    ParseVerified(at, entries_end(), found);
+    if (found->shared > matched) continue;
+    if (found->shared < matched) return true;
+    const Slice rest = target.substr(matched);
+    const size_t more = CommonPrefixSize(found->suffix, rest);
+    if (more == rest.size()) {
+      *exact = more == found->suffix.size();
+      return true;
+    }
+    if (more < found->suffix.size() && Slice(found->suffix).substr(more) > rest.substr(more)) {
+      return true;
+    }
+    matched += more;
+  }
+  return false;
+}
+
+bool Block::Find(Slice key, Entry* entry) const {
+  // A key without the common prefix is not here, wherever it is looked for.
+  const size_t restart = FindRestart(key);
+  if (restart == restarts_.size()) return false;
+  BlockEntry found;
+  bool exact = false;
+  if (!Scan(restart, key, &found, &exact) || !exact) return false;
+  entry->key = key;
+  FillEntry(found, entry);
+  return true;
+}
+
+void BlockIterator::Reset(std::shared_ptr<const Block> block) {
+  valid_ = false;
+  block_ = std::move(block);
+}
+
+void BlockIterator::SeekToFirst() {
+  key_.clear();
+  MoveTo(block_->begin());
+}
+
+void BlockIterator::Seek(Slice target) {
+  valid_ = false;
+  const Slice prefix = block_->RestartKey(0).substr(0, block_->prefix_bytes_);
+  const int order = target.substr(0, prefix.size()).compare(prefix);
+  if (order > 0) return;
+  const size_t restart = order < 0 ? block_->restarts_.size() : block_->FindRestart(target);
+  if (restart == block_->restarts_.size()) return SeekToFirst();
+
+  BlockEntry found;
+  bool exact = false;
+  if (!block_->Scan(restart, target, &found, &exact)) return;
+  key_.assign(target.substr(0, found.shared));
+  Show(found);
+}
+
+void BlockIterator::Next() {
+  DCHECK(valid_);
+  MoveTo(next_);
+}
+
+void BlockIterator::MoveTo(const char* position) {
+  valid_ = false;
+  if (position == block_->entries_end()) return;
+  BlockEntry raw;
+  ParseVerified(position, block_->entries_end(), &raw);
+  key_.resize(raw.shared);
+  Show(raw);
+}
+
+// key_ holds the entry's first `shared` bytes.
+void BlockIterator::Show(const BlockEntry& raw) {
+  key_.append(raw.suffix);
+  FillEntry(raw, &entry_);
+  entry_.key = key_;
+  next_ = raw.next;
+  valid_ = true;
+}
+
+}  // namespace varve

@@ -1,0 +1,208 @@
+// engine/table/table_builder.cc: entries in key order become a table file.
+#include "engine/table/table_builder.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "base/coding.h"
+#include "base/hash.h"
+#include "engine/table/compressor.h"
+#include "engine/table/key_bytes.h"
+
+namespace varve {
+
+namespace {
+
+// What goes to the file in one write. Also the largest part that passes through the buffer.
+constexpr size_t kBufferBytes = 256 * 1024;
+
+size_t TotalSize(std::span<const Slice> pieces) {
+  size_t size = 0;
+  for (const Slice piece : pieces) size += piece.size();
+  return size;
+}
+
+struct FreeChecksumState {
+  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+};
+
+// Of pieces as if they were one string, with the part's type behind them.
+uint64_t ChecksumOfPieces(std::span<const Slice> pieces, CompressionType type, uint64_t seed) {
+  const std::unique_ptr<XXH3_state_t, FreeChecksumState> state(XXH3_createState());
+  CHECK(state != nullptr);
+  XXH3_64bits_reset_withSeed(state.get(), seed);
+  for (const Slice piece : pieces) XXH3_64bits_update(state.get(), piece.data(), piece.size());
+  XXH3_64bits_update(state.get(), &type, kTypeBytes);
+  return XXH3_64bits_digest(state.get());
+}
+
+}  // namespace
+
+TableBuilder::TableBuilder(const TableOptions& options, File& file, uint64_t file_number,
+                           uint64_t database_id)
+    : options_(options),
+      file_(file),
+      file_number_(file_number),
+      database_id_(database_id),
+      file_seed_(FileSeed(database_id, file_number)),
+      filter_(options.filter_bits_per_key),
+      buffer_(std::make_unique_for_overwrite<char[]>(kBufferBytes)) {}
+
+Status TableBuilder::Add(const Entry& entry) {
+  const size_t shared = CommonPrefixSize(last_key_, entry.key);
+  RETURN_IF_ERROR(CheckEntry(entry, shared));
+  if (!block_.empty() &&
+      (IsLarge(entry) || block_.SizeWith(entry, shared) > options_.block_bytes)) {
+    RETURN_IF_ERROR(FinishBlock());
+  }
+  // The shortest beginning of this key that is greater than the last one.
+  if (block_.empty()) index_.BeginBlock(entry.key.substr(0, shared + 1));
+  if (properties_.entries == 0) properties_.smallest_key = entry.key;
+  last_key_.resize(shared);
+  last_key_.append(entry.key.substr(shared));
+  filter_.Add(FilterHash(entry.key));
+  Count(entry);
+  if (IsLarge(entry)) return WriteAlone(entry);
+  block_.Add(entry, shared);
+  return Status::Ok();
+}
+
+Status TableBuilder::CheckEntry(const Entry& entry, size_t shared) const {
+  CHECK(entry.kind == EntryKind::kPut || entry.kind == EntryKind::kTombstone);
+  if (entry.key.size() + entry.value.size() > kTableEntryBytesMax) {
+    return Status::InvalidArgument("table " + std::to_string(file_number_) +
+                                   ": entry larger than " + std::to_string(kTableEntryBytesMax));
+  }
+  if (properties_.entries > 0 && entry.key.substr(shared) <= Slice(last_key_).substr(shared)) {
+    return Status::Corruption("table " + std::to_string(file_number_) +
+                              ": keys to be written are not in order");
+  }
+  return Status::Ok();
+}
+
+void TableBuilder::Count(const Entry& entry) {
+  ++properties_.entries;
+  properties_.key_bytes += entry.key.size();
+  if (entry.kind == EntryKind::kTombstone) {
+    ++properties_.tombstones;
+    return;
+  }
+  properties_.value_bytes += entry.value.size();
+  if (entry.expire_at_ms == 0) return;
+  const int64_t at_ms = entry.expire_at_ms;
+  const bool first = properties_.expiring++ == 0;
+  properties_.first_expiry_ms = first ? at_ms : std::min(properties_.first_expiry_ms, at_ms);
+  properties_.last_expiry_ms = first ? at_ms : std::max(properties_.last_expiry_ms, at_ms);
+}
+
+Status TableBuilder::FinishBlock() {
+  const Slice contents = block_.Finish();
+  BlockHandle handle;
+  RETURN_IF_ERROR(WritePart({&contents, 1}, options_.compression_level, &handle));
+  index_.EndBlock(handle.end());
+  block_.Reset();
+  return Status::Ok();
+}
+
+Status TableBuilder::WriteAlone(const Entry& entry) {
+  const std::array<Slice, 3> pieces = block_.EncodeAlone(entry);
+  BlockHandle handle;
+  RETURN_IF_ERROR(WritePart(pieces, options_.compression_level, &handle));
+  index_.EndBlock(handle.end());
+  block_.Reset();
+  return Status::Ok();
+}
+
+Result<TableProperties> TableBuilder::Finish() {
+  CHECK(entries() > 0);
+  if (!block_.empty()) RETURN_IF_ERROR(FinishBlock());
+  properties_.data_bytes = offset_;
+  properties_.largest_key = last_key_;
+
+  TableFooter footer;
+  const auto write = [this](const std::string& contents, BlockHandle* handle) {
+    const Slice piece = contents;
+    return WritePart({&piece, 1}, 0, handle);
+  };
+  RETURN_IF_ERROR(write(filter_.Finish(), &footer.filter));
+  RETURN_IF_ERROR(write(index_.Finish(), &footer.index));
+  RETURN_IF_ERROR(write(EncodeProperties(properties_), &footer.properties));
+  RETURN_IF_ERROR(FlushBuffer());
+
+  properties_.file_bytes = offset_ + sizeof(TableFooter);
+  footer.database_id = database_id_;
+  footer.file_number = file_number_;
+  footer.file_bytes = properties_.file_bytes;
+  footer.version = kTableFormatVersion;
+  footer.checksum = FooterChecksum(footer);
+  footer.magic = kTableMagic;
+  const Slice bytes(reinterpret_cast<const char*>(&footer), sizeof(footer));
+  RETURN_IF_ERROR(file_.WriteAt(offset_, bytes));
+  return properties_;
+}
+
+uint64_t TableBuilder::EstimatedFileBytes() const {
+  return offset_ + block_.size_bytes() + filter_.size_bytes() + index_.size_bytes() +
+         2 * last_key_.size() + 4 * kTrailerBytes + sizeof(TableFooter);
+}
+
+Status TableBuilder::WritePart(std::span<const Slice> pieces, int compression_level,
+                               BlockHandle* handle) {
+  const size_t size = TotalSize(pieces);
+  if (size + kTrailerBytes > kBufferBytes) {
+    return WriteLargePart(pieces, size, compression_level, handle);
+  }
+  if (buffered_bytes_ + size + kTrailerBytes > kBufferBytes) RETURN_IF_ERROR(FlushBuffer());
+
+  char* const begin = buffer_.get() + buffered_bytes_;
+  const size_t compressed_size = Compress(pieces, size, compression_level, begin);
+  char* end = begin + compressed_size;
+  if (compressed_size == 0) {
+    for (const Slice piece : pieces) end = std::copy(piece.begin(), piece.end(), end);
+  }
+  *handle = {offset_, static_cast<uint64_t>(end - begin)};
+  *end++ = static_cast<char>(compressed_size > 0 ? CompressionType::kZstd : CompressionType::kNone);
+  StoreFixed64(end,
+               Hash(Slice(begin, static_cast<size_t>(end - begin)), PartSeed(file_seed_, offset_)));
+  buffered_bytes_ += static_cast<size_t>(handle->size) + kTrailerBytes;
+  offset_ = handle->end();
+  return Status::Ok();
+}
+
+// Past the buffer. What is compressed needs memory of its own, but only as much as it fills: pages
+// of the rest are never touched.
+Status TableBuilder::WriteLargePart(std::span<const Slice> pieces, size_t size,
+                                    int compression_level, BlockHandle* handle) {
+  RETURN_IF_ERROR(FlushBuffer());
+  std::vector<Slice> contents(pieces.begin(), pieces.end());
+  CompressionType type = CompressionType::kNone;
+  std::unique_ptr<char[]> compressed;
+  if (compression_level != 0) {
+    compressed = std::make_unique_for_overwrite<char[]>(CompressedBytesMax(size));
+    const size_t compressed_size = Compress(pieces, size, compression_level, compressed.get());
+    if (compressed_size > 0) {
+      type = CompressionType::kZstd;
+      contents = {Slice(compressed.get(), compressed_size)};
+    }
+  }
+  char trailer[kTrailerBytes];
+  trailer[0] = static_cast<char>(type);
+  StoreFixed64(trailer + kTypeBytes,
+               ChecksumOfPieces(contents, type, PartSeed(file_seed_, offset_)));
+  *handle = {offset_, TotalSize(contents)};
+  contents.emplace_back(trailer, sizeof(trailer));
+  RETURN_IF_ERROR(file_.WriteAt(offset_, contents));
+  offset_ = handle->end();
+  return Status::Ok();
+}
+
+Status TableBuilder::FlushBuffer() {
+  if (buffered_bytes_ == 0) return Status::Ok();
+  const Slice bytes(buffer_.get(), buffered_bytes_);
+  RETURN_IF_ERROR(file_.WriteAt(offset_ - buffered_bytes_, bytes));
+  buffered_bytes_ = 0;
+  return Status::Ok();
+}
+
+}  // namespace varve

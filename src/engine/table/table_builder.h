@@ -1,0 +1,92 @@
+// engine/table/table_builder.h: entries in key order become a table file.
+//
+//   1. add      entries gather in a block; when it is full, or before a value as large as one, it
+//               is compressed, sealed with its checksum and put into a write buffer
+//   2. write    the buffer goes to the file whenever it is full, not block by block
+//   3. finish   filter, index, properties and footer follow
+//
+// A large value gets a block of its own that is never assembled: it is compressed or written from
+// where it lies, so that 512 MB pass through here without a copy.
+//
+// Nothing is synced: the table counts when the caller has synced the file, then its directory, then
+// whatever names it.
+//
+// Threads    worker; one at a time.
+// Errors     Those of the file, which name it. After an error there is nothing left to do but to
+//            drop the builder and the file.
+// See also: table_format.h (bytes), table_reader.h (the way back).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "engine/entry.h"
+#include "engine/options.h"
+#include "engine/table/block_builder.h"
+#include "engine/table/filter.h"
+#include "engine/table/index.h"
+#include "engine/table/table_format.h"
+#include "engine/table/table_properties.h"
+#include "env/env.h"
+
+namespace varve {
+
+struct TableOptions {
+  uint32_t block_bytes = 16 * 1024;  // before compression; only a large entry makes a larger block
+  int compression_level = 1;         // zstd; 0 stores blocks as they are
+  int filter_bits_per_key = 10;      // 0: no filter
+
+  static TableOptions From(const Options& options) {
+    return {options.block_bytes, options.compression_level, options.filter_bits_per_key};
+  }
+};
+
+class TableBuilder {
+ public:
+  // `file` is new and empty.
+  TableBuilder(const TableOptions& options, File& file, uint64_t file_number, uint64_t database_id);
+
+  // REQUIRES: a put or a tombstone. kCorruption if its key is not greater than the one before:
+  // what is merged here may come from a bad table.
+  Status Add(const Entry& entry);
+  // Writes the rest. REQUIRES: entries() > 0.
+  Result<TableProperties> Finish();
+
+  uint64_t entries() const { return properties_.entries; }
+  // How long the file would be if it were finished now, a little too much.
+  uint64_t EstimatedFileBytes() const;
+
+ private:
+  bool IsLarge(const Entry& entry) const { return entry.value.size() >= options_.block_bytes; }
+
+  Status CheckEntry(const Entry& entry, size_t shared) const;
+  void Count(const Entry& entry);
+  Status FinishBlock();
+  Status WriteAlone(const Entry& entry);
+  // A part of the file, in pieces: contents, type, checksum.
+  Status WritePart(std::span<const Slice> pieces, int compression_level, BlockHandle* handle);
+  Status WriteLargePart(std::span<const Slice> pieces, size_t size, int compression_level,
+                        BlockHandle* handle);
+  Status FlushBuffer();
+
+  const TableOptions options_;
+  File& file_;
+  const uint64_t file_number_;
+  const uint64_t database_id_;
+  const uint64_t file_seed_;
+
+  BlockBuilder block_;
+  FilterBuilder filter_;
+  IndexBuilder index_;
+  TableProperties properties_;
+  std::string last_key_;
+
+  uint64_t offset_ = 0;  // where the next part begins; what is before may still be in the buffer
+  std::unique_ptr<char[]> buffer_;
+  size_t buffered_bytes_ = 0;
+};
+
+}  // namespace varve

@@ -1,0 +1,99 @@
+// engine/table/table_reader.h: an open table.
+//
+// Opening reads and verifies all but the data: footer, filter, index, properties. These stay in
+// memory as long as the reader does. A point lookup then goes
+//
+//   MayContain   filter: one cache line; answers "no" for about 99 of 100 absent keys
+//   FindBlock    index: the one block that may hold the key
+//   ReadBlock    file -> checksum -> decompress -> Block, unless a cache had it
+//
+// Threads    any; a reader never changes.
+// Errors     kCorruption and kIoError name path and offset; kPending only from TryReadBlock.
+// Ownership  shared_ptr: a scan or a job may outlive the version that named the table. The reader
+//            owns its File; whether the file is to be removed is its owner's business.
+// See also: table_format.h (bytes), block_reader.h, iterators/table_iterator.h,
+// cache/block_cache.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "engine/table/block_reader.h"
+#include "engine/table/filter.h"
+#include "engine/table/index.h"
+#include "engine/table/table_format.h"
+#include "engine/table/table_properties.h"
+#include "env/env.h"
+
+namespace varve {
+
+// Larger blocks TryReadBlock leaves to a reader thread even if the page cache has them: what it
+// does, it does on the loop, and a block of this size already takes it about 0.1 ms.
+inline constexpr size_t kTryReadBytesMax = 128 * 1024;
+
+class TableReader {
+ public:
+  // `path` is for messages only. The file must be that database's table of that number.
+  static Result<std::shared_ptr<TableReader>> Open(std::unique_ptr<File> file, std::string path,
+                                                   uint64_t file_number, uint64_t database_id);
+
+  // False means that the table surely has no entry for the key of this FilterHash.
+  bool MayContain(uint64_t filter_hash) const { return filter_.MayContain(filter_hash); }
+  // The only block that may hold `key`. There is always one: also for a key outside of the
+  // table's range, which is then not found in it.
+  BlockHandle FindBlock(Slice key) const { return index_.BlockAt(index_.Find(key)); }
+
+  // Blocks in key order. FindBlock(key) is BlockAt(FindBlockIndex(key)).
+  size_t block_count() const { return index_.blocks(); }
+  BlockHandle BlockAt(size_t i) const { return index_.BlockAt(i); }
+  size_t FindBlockIndex(Slice key) const { return index_.Find(key); }
+
+  // May wait for the disk.
+  Result<std::shared_ptr<const Block>> ReadBlock(BlockHandle handle) const;
+  // kPending instead of waiting, or for a block too large for the loop: see kTryReadBytesMax.
+  Result<std::shared_ptr<const Block>> TryReadBlock(BlockHandle handle) const;
+
+  // For who reads many blocks at once: the file's bytes, and a block made from handle.size +
+  // kTrailerBytes of them.
+  Status ReadBytes(uint64_t offset, size_t size, char* to) const;
+  Result<std::shared_ptr<const Block>> DecodeBlock(BlockHandle handle, Slice stored) const;
+
+  const TableProperties& properties() const { return properties_; }
+  Slice smallest_key() const { return properties_.smallest_key; }
+  Slice largest_key() const { return properties_.largest_key; }
+  const std::string& path() const { return path_; }
+  uint64_t file_number() const { return file_number_; }
+  // Filter, index, properties.
+  size_t memory_bytes() const;
+
+ private:
+  using ReadCall = Result<size_t> (File::*)(uint64_t, size_t, char*) const;
+
+  TableReader(std::unique_ptr<File> file, std::string path, uint64_t file_number,
+              uint64_t database_id);
+
+  Result<TableFooter> ReadFooter(uint64_t database_id) const;
+  Status CheckLayout(const TableFooter& footer) const;
+  Status ReadParts(const TableFooter& footer);
+
+  Status Read(ReadCall call, uint64_t offset, size_t size, char* to) const;
+  Result<std::shared_ptr<const Block>> LoadBlock(ReadCall call, BlockHandle handle) const;
+  // Checks a part's trailer and returns its type.
+  Result<CompressionType> VerifyPart(BlockHandle part, Slice stored) const;
+  Result<std::shared_ptr<const Block>> MakeBlock(BlockHandle handle, std::unique_ptr<char[]> bytes,
+                                                 size_t size) const;
+  Result<std::shared_ptr<const Block>> DecompressBlock(BlockHandle handle, Slice frame) const;
+  Status CorruptAt(const char* what, uint64_t offset) const;
+
+  const std::unique_ptr<File> file_;
+  const std::string path_;
+  const uint64_t file_number_;
+  const uint64_t file_seed_;
+  Filter filter_;
+  Index index_;
+  TableProperties properties_;
+};
+
+}  // namespace varve

@@ -1,0 +1,183 @@
+// engine/upkeep.cc: the memory budget, in slices.
+//
+// Used memory is what the engine accounts for, plus what its user reports. Above the high mark
+// a hand sweeps the record table and evicts clean records that nobody looked at since it last came by
+// (CLOCK), until the low mark is reached.
+//
+// Records of a flushed generation turn clean one by one, a slice of the list per turn of the loop; those that
+// were superseded are freed on the way.
+//
+// Backpressure: debt is how far the flushes, level 0 or the log are behind. Writers wait longer the
+// greater it is, smoothly, and readers not at all.
+//
+// Threads: loop.
+#include <algorithm>
+
+#include "engine/engine_impl.h"
+
+namespace varve {
+
+namespace {
+
+// A slice of upkeep per turn of the loop.
+constexpr uint64_t kSliceUs = 500;
+// Between two looks at the clock.
+constexpr size_t kCleanStep = 512;
+constexpr size_t kEvictStepSlots = 1024;
+constexpr size_t kPrefetchAhead = 16;
+
+// Parts of the limit, in percent. The rest is for what the allocator and the workers use.
+constexpr uint64_t kHighMarkPercent = 85;
+constexpr uint64_t kLowMarkPercent = 83;
+
+// From kSlow to kMax the delay rises with the square of the debt.
+constexpr double kDelayMaxUs = 10'000;
+
+double Debt(double value, double slow, double max) {
+  return value <= slow ? 0 : std::min((value - slow) / (max - slow), 1.0);
+}
+
+}  // namespace
+
+uint64_t EngineImpl::memory_used() const {
+  return record_bytes_ + records_.slot_bytes() + cache_.memory_bytes() + reader_bytes_ +
+         log_->pending_bytes() + outside_bytes_;
+}
+
+void EngineImpl::SetMemoryLimit(uint64_t memory_limit_bytes) {
+  options_.memory_limit_bytes = memory_limit_bytes;
+  options_.generation_bytes = 0;
+  options_.block_cache_bytes = 0;
+  options_.log_bytes_per_generation = 0;
+  options_.Derive();
+  cache_.SetCapacity(options_.block_cache_bytes);
+  ScheduleUpkeep();
+}
+
+void EngineImpl::SetOutsideMemory(uint64_t bytes) {
+  outside_bytes_ = bytes;
+  ScheduleUpkeep();
+}
+
+void EngineImpl::ScheduleUpkeep() {
+  if (upkeep_posted_ || closing_) return;
+  const bool evict = memory_used() > options_.memory_limit_bytes / 100 * kHighMarkPercent;
+  if (!evict && flushed_.empty()) return;
+  upkeep_posted_ = true;
+  env_.Post([this, alive = alive()] {
+    if (alive.expired()) return;
+    upkeep_posted_ = false;
+    RunUpkeep();
+  });
+}
+
+void EngineImpl::RunUpkeep() {
+  const uint64_t until_us = env_.MonotonicUs() + kSliceUs;
+  bool more = true;
+  while (more && env_.MonotonicUs() < until_us) {
+    more = CleanSome();
+    more = EvictSome() || more;
+  }
+  if (more) ScheduleUpkeep();
+}
+
+bool EngineImpl::CleanSome() {
+  if (flushed_.empty()) return false;
+  Generation& generation = *flushed_.front();
+  // A worker reads the keys of these records.
+  if (sorts_.contains(generation.id)) return false;
+  std::vector<Record*>& records = generation.records;
+  const size_t end = std::min(records.size(), cleaned_in_front_ + kCleanStep);
+  for (; cleaned_in_front_ < end; ++cleaned_in_front_) {
+    if (cleaned_in_front_ + kPrefetchAhead < records.size()) {
+      __builtin_prefetch(records[cleaned_in_front_ + kPrefetchAhead]);
+    }
+    Record* record = records[cleaned_in_front_];
+    if (record->superseded()) {
+      record_bytes_ -= record->charge_bytes();
+      Record::Delete(record);
+    } else {
+      record->set_generation(0);
+    }
+  }
+  if (cleaned_in_front_ == records.size()) {
+    generation_ids_.erase(generation.id);
+    flushed_.pop_front();
+    cleaned_in_front_ = 0;
+  }
+  return !flushed_.empty();
+}
+
+bool EngineImpl::EvictSome() {
+  const uint64_t limit = options_.memory_limit_bytes / 100;
+  const uint64_t used = memory_used();
+  if (used <= limit * kLowMarkPercent || records_.size() == 0) return false;
+  uint64_t to_free = used - limit * kLowMarkPercent;
+  uint64_t freed = 0;
+  records_.Sweep(kEvictStepSlots, [&](Record* record) {
+    if (freed >= to_free || record->dirty()) return false;
+    if (record->referenced()) {
+      record->set_referenced(false);
+      return false;
+    }
+    const size_t charge = record->charge_bytes();
+    freed += charge;
+    record_bytes_ -= charge;
+    ++stats_.evicted_records;
+    if (record->is_put()) records_complete_ = false;
+    Record::Delete(record);
+    return true;
+  });
+  // With nothing but dirty records there is nothing to evict: flushes will clean some, and call again.
+  return freed > 0 || dirty_bytes() < record_bytes_ / 2;
+}
+
+uint64_t EngineImpl::dirty_bytes() const {
+  uint64_t bytes = active_->memory_bytes;
+  for (const auto& generation : frozen_) bytes += generation->memory_bytes;
+  for (const auto& generation : flushed_) bytes += generation->memory_bytes;
+  return bytes;
+}
+
+uint64_t EngineImpl::WriterDelayUs() const {
+  const double generations = static_cast<double>(frozen_.size() + flushed_.size()) +
+                             static_cast<double>(active_->memory_bytes) /
+                                 static_cast<double>(options_.generation_bytes);
+  const double debt = std::max(
+      {Debt(generations, options_.frozen_generations_slow + 1, options_.frozen_generations_max + 1),
+       Debt(static_cast<double>(tables_->levels[0].size()), options_.level0_tables_slow,
+            options_.level0_tables_max),
+       Debt(static_cast<double>(log_->pending_bytes()),
+            static_cast<double>(options_.log_pending_bytes_max) / 4,
+            static_cast<double>(options_.log_pending_bytes_max))});
+  return static_cast<uint64_t>(debt * debt * kDelayMaxUs);
+}
+
+EngineStats EngineImpl::stats() const {
+  EngineStats stats = stats_;
+  log_->AddStats(&stats);
+  stats.flush_running = flush_running_;
+  stats.compaction_running = compaction_running_;
+  stats.writer_delay_us = WriterDelayUs();
+  if (const Status s = writable(); !s.ok()) stats.write_refusal = s.ToString();
+  for (int level = 0; level < kLevels; ++level) {
+    EngineStats::Level& to = stats.levels[static_cast<size_t>(level)];
+    to.tables = state_.version->level(level).size();
+    to.bytes = state_.version->level_bytes(level);
+    stats.tables += to.tables;
+    stats.table_bytes += to.bytes;
+  }
+  stats.records = records_.size();
+  stats.dirty_records = active_->records.size();
+  for (const auto& generation : frozen_) stats.dirty_records += generation->records.size();
+  stats.frozen_generations = frozen_.size();
+  stats.memory_limit = options_.memory_limit_bytes;
+  stats.record_bytes = record_bytes_;
+  stats.dirty_bytes = dirty_bytes();
+  stats.slot_bytes = records_.slot_bytes();
+  stats.block_cache_bytes = cache_.memory_bytes();
+  stats.index_and_filter_bytes = reader_bytes_;
+  return stats;
+}
+
+}  // namespace varve

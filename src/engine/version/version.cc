@@ -1,0 +1,235 @@
+// engine/version/version.cc: versions, asked and changed.
+#include "engine/version/version.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/check.h"
+
+namespace varve {
+
+namespace {
+
+bool NewerFirst(const FileRef& a, const FileRef& b) { return a->number > b->number; }
+bool SmallerFirst(const FileRef& a, const FileRef& b) { return a->smallest < b->smallest; }
+
+std::string Name(const FileMeta& file) {
+  return "table " + std::to_string(file.number) + " in level " + std::to_string(file.level);
+}
+
+// What must be true of a table by itself.
+Status CheckFile(const FileMeta& file, int level) {
+  const char* what = nullptr;
+  if (file.level != level) what = "is in another level";
+  if (file.number == 0) what = "has no number";
+  if (file.size_bytes == 0 || file.entries == 0) what = "is empty";
+  if (file.smallest > file.largest) what = "ends before it begins";
+  if (file.tombstones > file.entries) what = "has more tombstones than entries";
+  if (file.expiring > file.entries) what = "has more expiring entries than entries";
+  if (file.expiring > 0 && file.first_expiry_ms > file.last_expiry_ms) {
+    what = "expires before it begins to";
+  }
+  if (what == nullptr) return Status::Ok();
+  return Status::Corruption(Name(file) + " " + what);
+}
+
+// What must be true of the tables of a level together.
+Status CheckOrder(const FileList& files, int level) {
+  for (size_t i = 1; i < files.size(); ++i) {
+    const FileMeta& before = *files[i - 1];
+    const FileMeta& file = *files[i];
+    const bool fine =
+        level == 0 ? before.number > file.number : before.largest < file.smallest;
+    if (!fine) {
+      return Status::Corruption(Name(before) + (level == 0 ? " is not newer than " : " overlaps ") +
+                                "table " + std::to_string(file.number));
+    }
+  }
+  return Status::Ok();
+}
+
+uint64_t BytesOf(const FileList& files) {
+  uint64_t bytes = 0;
+  for (const FileRef& file : files) bytes += file->size_bytes;
+  return bytes;
+}
+
+}  // namespace
+
+// --- Version ---
+
+Version::Version() {
+  static const auto kNoFiles = std::make_shared<const FileList>();
+  for (Level& level : levels_) level.files = kNoFiles;
+}
+
+Result<std::shared_ptr<const Version>> Version::Apply(const VersionEdit& edit) const {
+  VersionBuilder builder(*this);
+  RETURN_IF_ERROR(builder.Add(edit));
+  return builder.Finish();
+}
+
+size_t Version::table_count() const {
+  size_t count = 0;
+  for (const Level& level : levels_) count += level.files->size();
+  return count;
+}
+
+uint64_t Version::table_bytes() const {
+  uint64_t bytes = 0;
+  for (const Level& level : levels_) bytes += level.bytes;
+  return bytes;
+}
+
+size_t Version::LowerBound(int level, Slice key) const {
+  DCHECK(level >= 1);
+  const FileList& files = this->level(level);
+  const auto found = std::lower_bound(
+      files.begin(), files.end(), key,
+      [](const FileRef& file, Slice wanted) { return file->largest < wanted; });
+  return static_cast<size_t>(found - files.begin());
+}
+
+const FileMeta* Version::Find(int level, Slice key) const {
+  const FileList& files = this->level(level);
+  const size_t index = LowerBound(level, key);
+  return index < files.size() && files[index]->smallest <= key ? files[index].get() : nullptr;
+}
+
+FileList Version::Overlapping(int level, Slice smallest, Slice largest) const {
+  const FileList& files = this->level(level);
+  FileList result;
+  if (level == 0) {
+    std::copy_if(files.begin(), files.end(), std::back_inserter(result),
+                 [&](const FileRef& file) { return file->Overlaps(smallest, largest); });
+    return result;
+  }
+  for (size_t i = LowerBound(level, smallest);
+       i < files.size() && files[i]->smallest <= largest; ++i) {
+    result.push_back(files[i]);
+  }
+  return result;
+}
+
+uint64_t Version::OverlappingBytes(int level, Slice smallest, Slice largest) const {
+  const FileList& files = this->level(level);
+  uint64_t bytes = 0;
+  if (level == 0) {
+    for (const FileRef& file : files) {
+      if (file->Overlaps(smallest, largest)) bytes += file->size_bytes;
+    }
+    return bytes;
+  }
+  for (size_t i = LowerBound(level, smallest);
+       i < files.size() && files[i]->smallest <= largest; ++i) {
+    bytes += files[i]->size_bytes;
+  }
+  return bytes;
+}
+
+bool Version::MayHoldBelow(int level, Slice key) const { return OverlapsBelow(level, key, key); }
+
+bool Version::OverlapsBelow(int level, Slice smallest, Slice largest) const {
+  for (int below = level + 1; below < kLevels; ++below) {
+    const FileList& files = this->level(below);
+    const size_t index = LowerBound(below, smallest);
+    if (index < files.size() && files[index]->smallest <= largest) return true;
+  }
+  return false;
+}
+
+Status Version::Check() const {
+  std::set<uint64_t> numbers;
+  for (int level = 0; level < kLevels; ++level) {
+    const FileList& files = this->level(level);
+    for (const FileRef& file : files) {
+      RETURN_IF_ERROR(CheckFile(*file, level));
+      if (!numbers.insert(file->number).second) {
+        return Status::Corruption(Name(*file) + " is there twice");
+      }
+    }
+    RETURN_IF_ERROR(CheckOrder(files, level));
+    if (BytesOf(files) != level_bytes(level)) {
+      return Status::Corruption("level " + std::to_string(level) + " is badly summed up");
+    }
+  }
+  return Status::Ok();
+}
+
+// --- TableWalk ---
+
+const FileMeta* TableWalk::Next() {
+  const FileList& newest = version_.level(0);
+  while (level_ == 0) {
+    if (level0_index_ == newest.size()) {
+      level_ = 1;
+      break;
+    }
+    const FileMeta& file = *newest[level0_index_++];
+    if (file.Spans(key_)) return &file;
+  }
+  while (level_ < kLevels) {
+    if (const FileMeta* file = version_.Find(level_++, key_)) return file;
+  }
+  return nullptr;
+}
+
+// --- VersionBuilder ---
+
+Status VersionBuilder::Add(const VersionEdit& edit) {
+  for (const VersionEdit::RemovedFile& file : edit.removed) {
+    Change& change = changes_[static_cast<size_t>(file.level)];
+    if (change.added.erase(file.number) == 1) continue;
+    if (!change.removed.insert(file.number).second) {
+      return Status::Corruption("table " + std::to_string(file.number) + " is removed twice");
+    }
+  }
+  for (const FileRef& file : edit.added) {
+    RETURN_IF_ERROR(CheckFile(*file, file->level));
+    Change& change = changes_[static_cast<size_t>(file->level)];
+    if (!change.added.emplace(file->number, file).second) {
+      return Status::Corruption(Name(*file) + " is added twice");
+    }
+  }
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<const Version>> VersionBuilder::Finish() const {
+  auto version = std::make_shared<Version>(base_);
+  for (int level = 0; level < kLevels; ++level) {
+    const Change& change = changes_[static_cast<size_t>(level)];
+    if (change.removed.empty() && change.added.empty()) continue;
+    Result<Version::Level> changed = FinishLevel(level);
+    if (!changed.ok()) return changed.status();
+    version->levels_[static_cast<size_t>(level)] = std::move(*changed);
+  }
+  return std::shared_ptr<const Version>(std::move(version));
+}
+
+Result<Version::Level> VersionBuilder::FinishLevel(int level) const {
+  const Change& change = changes_[static_cast<size_t>(level)];
+  const auto in_order = level == 0 ? NewerFirst : SmallerFirst;
+
+  FileList kept;
+  const FileList& base = base_.level(level);
+  kept.reserve(base.size());
+  std::copy_if(base.begin(), base.end(), std::back_inserter(kept), [&](const FileRef& file) {
+    return !change.removed.contains(file->number);
+  });
+  if (base.size() - kept.size() != change.removed.size()) {
+    return Status::Corruption("an edit removes a table that is not in level " +
+                              std::to_string(level));
+  }
+  FileList added;
+  for (const auto& [number, file] : change.added) added.push_back(file);
+  std::sort(added.begin(), added.end(), in_order);
+
+  auto files = std::make_shared<FileList>();
+  files->reserve(kept.size() + added.size());
+  std::merge(std::make_move_iterator(kept.begin()), std::make_move_iterator(kept.end()),
+             added.begin(), added.end(), std::back_inserter(*files), in_order);
+  RETURN_IF_ERROR(CheckOrder(*files, level));
+  return Version::Level{files, BytesOf(*files)};
+}
+
+}  // namespace varve

@@ -1,0 +1,227 @@
+// tests/unit/engine/engine_test.cc: the engine through its front door, against a map.
+#include "engine/engine.h"
+
+#include <map>
+#include <optional>
+
+#include "base/random.h"
+#include "env/sim_env.h"
+
+#include <doctest/doctest.h>
+
+namespace varve {
+namespace {
+
+constexpr char kDirectory[] = "/db";
+
+// Small enough that a few hundred writes freeze, flush and compact.
+Options SmallOptions() {
+  Options options;
+  options.directory = kDirectory;
+  options.memory_limit_bytes = 1 << 20;
+  options.generation_bytes = 4096;
+  options.segment_bytes = 2048;
+  options.log_bytes_per_generation = 8192;
+  options.block_bytes = 512;
+  options.table_bytes = 4096;
+  options.level1_bytes = 16384;
+  options.level0_tables_compact = 2;
+  // The first byte is what keys are counted by.
+  options.counted_prefix_size = [](Slice key) -> size_t { return key.empty() ? 0 : 1; };
+  return options;
+}
+
+struct World {
+  explicit World(uint64_t seed) : env(seed), random(seed ^ 0x5eed) {}
+
+  void Open(const Options& options = SmallOptions()) {
+    Result<std::unique_ptr<Engine>> opened = Engine::Open(options, env);
+    REQUIRE_MESSAGE(opened.ok(), opened.status().ToString());
+    engine = std::move(*opened);
+  }
+  void Close() {
+    const Status closed = engine->Close();
+    REQUIRE_MESSAGE(closed.ok(), closed.ToString());
+    engine.reset();
+  }
+  void Commit(Batch& batch) {
+    engine->Commit(batch);
+    engine->EndTurn();
+  }
+  void Put(Slice key, Slice value) {
+    Batch batch;
+    batch.Put(key, 0, 0, value);
+    Commit(batch);
+    model[std::string(key)] = value;
+  }
+  void Delete(Slice key) {
+    if (model.erase(std::string(key)) == 0) return;
+    Batch batch;
+    batch.Delete(key);
+    Commit(batch);
+  }
+  // Runs the read until it is no longer pending.
+  std::optional<std::string> Get(Slice key) {
+    ReadScope scope;
+    for (;;) {
+      Value value;
+      const Status s = engine->Get(key, scope, &value);
+      if (s.ok()) return std::string(value.bytes);
+      if (s.is_not_found()) return std::nullopt;
+      REQUIRE_MESSAGE(s.is_pending(), s.ToString());
+      Wait(scope);
+    }
+  }
+  void Wait(ReadScope& scope) {
+    bool ready = false;
+    scope.WhenReady([&] { ready = true; });
+    env.RunUntil([&] { return ready; });
+  }
+  std::map<std::string, std::string> ScanAll(Slice lower = {}, Slice upper = {}) {
+    ReadScope scope;
+    for (;;) {
+      std::map<std::string, std::string> all;
+      const std::unique_ptr<EntryIterator> it = engine->Scan(lower, upper, scope);
+      for (it->SeekToFirst(); it->Valid(); it->Next()) {
+        if (it->entry().kind == EntryKind::kPut) all.emplace(it->entry().key, it->entry().value);
+      }
+      if (it->status().ok()) return all;
+      REQUIRE_MESSAGE(it->status().is_pending(), it->status().ToString());
+      Wait(scope);
+    }
+  }
+  void Flush() {
+    bool done = false;
+    engine->Flush([&](Status s) { done = s.ok(); });
+    env.RunUntil([&] { return done; });
+  }
+  void Compact() {
+    bool done = false;
+    engine->Compact([&](Status s) { done = s.ok(); });
+    env.RunUntil([&] { return done; });
+  }
+  std::map<char, int64_t> ModelCounts() const {
+    std::map<char, int64_t> counts;
+    for (const auto& [key, value] : model) ++counts[key[0]];
+    return counts;
+  }
+
+  SimEnv env;
+  Random random;
+  std::unique_ptr<Engine> engine;
+  std::map<std::string, std::string> model;
+};
+
+std::string KeyOf(uint64_t n) {
+  return std::string(1, static_cast<char>('a' + n % 3)) + "key" + std::to_string(n);
+}
+
+TEST_CASE("engine: what was put is found, before and after reopening") {
+  World world(1);
+  world.Open();
+  world.Put("a1", "one");
+  world.Put("a2", "two");
+  world.Delete("a1");
+  CHECK(world.Get("a1") == std::nullopt);
+  CHECK(world.Get("a2") == "two");
+  CHECK(world.engine->CountKeys("a") == 1);
+  world.Close();
+  world.Open();
+  CHECK(world.Get("a1") == std::nullopt);
+  CHECK(world.Get("a2") == "two");
+  CHECK(world.engine->CountKeys("a") == 1);
+  world.Close();
+}
+
+TEST_CASE("engine: a large value travels without being copied, and comes back") {
+  World world(2);
+  world.Open();
+  const std::string large(300'000, 'x');
+  Batch batch;
+  batch.Put("abig", 3, 0, SharedBytes::CopyOf(large));
+  world.Commit(batch);
+  world.model["abig"] = large;
+  CHECK(world.Get("abig") == large);
+  world.Close();
+  world.Open();
+  CHECK(world.Get("abig") == large);
+  world.Flush();
+  CHECK(world.Get("abig") == large);
+  world.Close();
+  world.Open();
+  CHECK(world.Get("abig") == large);
+  world.Close();
+}
+
+TEST_CASE("engine: a dead prefix takes its keys and its space with it") {
+  World world(3);
+  world.Open();
+  for (uint64_t i = 0; i < 600; ++i) world.Put(KeyOf(i), std::string(50, 'v'));
+  world.Flush();
+  CHECK(world.engine->CountKeys("a") == 200);
+  Batch batch;
+  batch.DeletePrefix("a");
+  world.Commit(batch);
+  CHECK(world.engine->CountKeys("a") == 0);
+  CHECK(world.engine->CountKeys("b") == 200);
+  world.Flush();
+  world.Compact();
+  world.Close();
+  world.Open();
+  CHECK(world.ScanAll("a", "b").empty());
+  CHECK(world.ScanAll("b", "c").size() == 200);
+  CHECK(world.engine->CountKeys("a") == 0);
+  world.Close();
+}
+
+TEST_CASE("engine: random histories agree with a map, across flushes, compactions and restarts") {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    World world(seed);
+    world.Open();
+    for (int step = 0; step < 1500; ++step) {
+      const std::string key = KeyOf(world.random.Uniform(200));
+      switch (world.random.Uniform(12)) {
+        case 0: case 1: case 2: case 3: case 4:
+          world.Put(key, std::string(world.random.Uniform(120), static_cast<char>('a' + step % 26)));
+          break;
+        case 5: case 6:
+          // As a command does: it has read the key.
+          REQUIRE(world.Get(key).has_value() == world.model.contains(key));
+          world.Delete(key);
+          break;
+        case 7: case 8: {
+          const auto it = world.model.find(key);
+          const std::optional<std::string> got = world.Get(key);
+          REQUIRE(got == (it == world.model.end() ? std::nullopt : std::optional(it->second)));
+          break;
+        }
+        case 9:
+          for (uint64_t n = world.random.Uniform(20); n > 0 && world.env.RunOneJob(); --n) {
+          }
+          break;
+        case 10:
+          if (world.random.OneIn(20)) REQUIRE(world.ScanAll() == world.model);
+          break;
+        case 11:
+          if (world.random.OneIn(30)) {
+            world.Close();
+            world.Open();
+          } else if (world.random.OneIn(30)) {
+            world.Flush();
+          }
+          break;
+      }
+    }
+    CHECK(world.ScanAll() == world.model);
+    // Once everything has met in the last level, all counts are settled.
+    world.Compact();
+    for (const auto& [prefix, count] : world.ModelCounts()) {
+      CHECK(world.engine->CountKeys(Slice(&prefix, 1)) == count);
+    }
+    world.Close();
+  }
+}
+
+}  // namespace
+}  // namespace varve

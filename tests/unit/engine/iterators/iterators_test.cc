@@ -1,0 +1,303 @@
+// tests/unit/engine/iterators/iterators_test.cc: walking tables, levels and merges of them.
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/iterators/block_source.h"
+#include "engine/iterators/level_iterator.h"
+#include "engine/iterators/merging_iterator.h"
+#include "engine/iterators/table_iterator.h"
+#include "tests/unit/engine/table/table_fixture.h"
+
+#include <doctest/doctest.h>
+
+namespace varve {
+
+namespace {
+
+using KeyedRows = std::vector<std::pair<std::string, Row>>;
+
+// Entries from a vector, for merges whose sources need no disk; stops with `status` at the end.
+class VectorIterator final : public EntryIterator {
+ public:
+  explicit VectorIterator(Rows rows, Status status = Status::Ok())
+      : rows_(std::move(rows)), at_(rows_.end()), end_status_(std::move(status)) {}
+
+  void SeekToFirst() override { MoveTo(rows_.begin()); }
+  void Seek(Slice target) override { MoveTo(rows_.lower_bound(std::string(target))); }
+  void Next() override { MoveTo(std::next(at_)); }
+  bool Valid() const override { return at_ != rows_.end(); }
+  Status status() const override { return Valid() ? Status::Ok() : end_status_; }
+  const Entry& entry() const override { return entry_; }
+
+ private:
+  void MoveTo(Rows::const_iterator at) {
+    at_ = at;
+    if (!Valid()) return;
+    key_ = at_->first;  // Elsewhere than before: who kept the old bytes is found out.
+    entry_ = ToEntry(key_, at_->second);
+  }
+
+  const Rows rows_;
+  Rows::const_iterator at_;
+  Status end_status_;
+  std::string key_;
+  Entry entry_;
+};
+
+// The loop's way, in small: the first Fetch of a block is pending, and then it is there.
+class PendingSource final : public BlockSource {
+ public:
+  Result<std::shared_ptr<const Block>> Fetch(const std::shared_ptr<const TableReader>& table,
+                                             BlockHandle handle) override {
+    const std::pair<uint64_t, uint64_t> place(table->file_number(), handle.offset);
+    if (std::find(arrived_.begin(), arrived_.end(), place) == arrived_.end()) {
+      arrived_.push_back(place);
+      return StatusCode::kPending;
+    }
+    return table->ReadBlock(handle);
+  }
+
+  size_t fetched() const { return arrived_.size(); }
+
+ private:
+  std::vector<std::pair<uint64_t, uint64_t>> arrived_;
+};
+
+KeyedRows Drain(EntryIterator& it) {
+  KeyedRows all;
+  for (; it.Valid(); it.Next()) all.emplace_back(it.entry().key, ToRow(it.entry()));
+  return all;
+}
+
+KeyedRows ToVector(const Rows& rows) { return {rows.begin(), rows.end()}; }
+
+// The iterator against what it should yield: a whole walk, then seeks with a few steps each.
+void CheckAgainst(EntryIterator& it, const KeyedRows& want, Random& random) {
+  it.SeekToFirst();
+  CHECK(Drain(it) == want);
+  CHECK(it.status().ok());
+  for (int i = 0; i < 100; ++i) {
+    const std::string target = RandomKey(random);
+    auto at = std::find_if(want.begin(), want.end(),
+                           [&target](const auto& row) { return row.first >= target; });
+    it.Seek(target);
+    for (int step = 0; step < 5; ++step, ++at) {
+      REQUIRE(it.Valid() == (at != want.end()));
+      if (!it.Valid()) break;
+      REQUIRE(it.entry().key == at->first);
+      REQUIRE(ToRow(it.entry()) == at->second);
+      it.Next();
+    }
+    CHECK(it.status().ok());
+  }
+}
+
+// Disjoint tables that together hold `rows`.
+std::vector<std::shared_ptr<const TableReader>> BuildLevel(TableWorld& world, const Rows& rows,
+                                                           size_t rows_per_table,
+                                                           const TableOptions& options) {
+  std::vector<std::shared_ptr<const TableReader>> tables;
+  for (auto at = rows.begin(); at != rows.end();) {
+    Rows some;
+    for (; at != rows.end() && some.size() < rows_per_table; ++at) some.insert(*at);
+    tables.push_back(world.Build(100 + tables.size(), some, options));
+  }
+  return tables;
+}
+
+constexpr TableOptions kSmallBlocks = {.block_bytes = 256};
+
+}  // namespace
+
+TEST_CASE("table iterator: it walks and seeks as a map does") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    TableWorld world;
+    const Rows rows = RandomRows(random, 1 + random.Uniform(300), 50);
+    DirectBlockSource source;
+    TableIterator it(world.Build(1, rows, kSmallBlocks), source);
+    CHECK_FALSE(it.Valid());
+    CheckAgainst(it, ToVector(rows), random);
+  }
+}
+
+TEST_CASE("level iterator: it walks and seeks across tables") {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    TableWorld world;
+    const Rows rows = RandomRows(random, 1 + random.Uniform(300), 50);
+    const auto tables = BuildLevel(world, rows, 1 + random.Uniform(60), kSmallBlocks);
+    DirectBlockSource source;
+    LevelIterator it(tables, source);
+    CHECK_FALSE(it.Valid());
+    CheckAgainst(it, ToVector(rows), random);
+  }
+}
+
+TEST_CASE("level iterator: without tables there is nothing, and no error") {
+  DirectBlockSource source;
+  LevelIterator it({}, source);
+  it.SeekToFirst();
+  CHECK_FALSE(it.Valid());
+  it.Seek("k");
+  CHECK_FALSE(it.Valid());
+  CHECK(it.status().ok());
+}
+
+TEST_CASE("merging iterator: all entries come in key order, newest child first") {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    const size_t count = random.Uniform(9);
+    std::vector<std::unique_ptr<EntryIterator>> all_children;
+    std::vector<std::unique_ptr<EntryIterator>> newest_children;
+    KeyedRows all;
+    Rows newest;
+    for (size_t i = 0; i < count; ++i) {
+      const Rows rows = RandomRows(random, random.Uniform(80), 10);
+      all.insert(all.end(), rows.begin(), rows.end());
+      newest.insert(rows.begin(), rows.end());  // Keeps what a newer child has put there.
+      all_children.push_back(std::make_unique<VectorIterator>(rows));
+      newest_children.push_back(std::make_unique<VectorIterator>(rows));
+    }
+    std::stable_sort(all.begin(), all.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+
+    MergingIterator merge(std::move(all_children));
+    CHECK_FALSE(merge.Valid());
+    CheckAgainst(merge, all, random);
+
+    NewestIterator top(std::make_unique<MergingIterator>(std::move(newest_children)));
+    CheckAgainst(top, ToVector(newest), random);
+  }
+}
+
+TEST_CASE("merging iterator: a child that stops with a status stops the merge with it") {
+  const Status corruption = Status::Corruption("1.table: bad checksum at 0");
+  struct Case {
+    const char* why;
+    Status first;
+    Status second;
+    StatusCode want;
+  };
+  const Case cases[] = {
+      {"none", {}, {}, StatusCode::kOk},
+      {"one waits", {}, Status::Pending(), StatusCode::kPending},
+      {"one is damaged", corruption, {}, StatusCode::kCorruption},
+      {"damage says more than a wait", Status::Pending(), corruption, StatusCode::kCorruption},
+      {"whichever comes first", corruption, Status::Pending(), StatusCode::kCorruption},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.why);
+    std::vector<std::unique_ptr<EntryIterator>> children;
+    children.push_back(std::make_unique<VectorIterator>(Rows{}, c.first));
+    children.push_back(std::make_unique<VectorIterator>(Rows{{"b", {}}}));
+    children.push_back(std::make_unique<VectorIterator>(Rows{}, c.second));
+    NewestIterator it(std::make_unique<MergingIterator>(std::move(children)));
+    it.SeekToFirst();
+    CHECK(it.status().code() == c.want);
+    CHECK(it.Valid() == (c.want == StatusCode::kOk));
+    it.Seek("a");
+    CHECK(it.status().code() == c.want);
+  }
+}
+
+TEST_CASE("merging iterator: an older child does not show what a stopped newer one may hide") {
+  std::vector<std::unique_ptr<EntryIterator>> children;
+  children.push_back(std::make_unique<VectorIterator>(Rows{{"a", {}}}, Status::Pending()));
+  children.push_back(std::make_unique<VectorIterator>(Rows{{"b", {}}}));
+  MergingIterator it(std::move(children));
+  it.SeekToFirst();
+  REQUIRE(it.Valid());
+  it.Next();
+  CHECK_FALSE(it.Valid());
+  CHECK(it.status().is_pending());
+}
+
+TEST_CASE("iterators: run again until nothing is pending, a scan sees everything") {
+  Random random(4);
+  TableWorld world;
+  const Rows newer = RandomRows(random, 100, 50);
+  const Rows older = RandomRows(random, 300, 50);
+  const std::shared_ptr<const TableReader> table = world.Build(1, newer, kSmallBlocks);
+  const auto level = BuildLevel(world, older, 50, kSmallBlocks);
+  size_t blocks = table->block_count();
+  for (const auto& t : level) blocks += t->block_count();
+
+  PendingSource source;
+  KeyedRows got;
+  size_t runs = 0;
+  for (bool done = false; !done;) {
+    ++runs;
+    std::vector<std::unique_ptr<EntryIterator>> children;
+    children.push_back(std::make_unique<TableIterator>(table, source));
+    children.push_back(std::make_unique<LevelIterator>(level, source));
+    NewestIterator it(std::make_unique<MergingIterator>(std::move(children)));
+    it.SeekToFirst();
+    if (runs == 1) CHECK(source.fetched() == 2);  // Both are asked for at once.
+    got = Drain(it);
+    done = it.status().ok();
+    if (!done) REQUIRE(it.status().is_pending());
+  }
+  CHECK(source.fetched() == blocks);
+  CHECK(runs == blocks);  // The first run asked for two, the last for none.
+  Rows want = newer;
+  want.insert(older.begin(), older.end());
+  CHECK(got == ToVector(want));
+}
+
+TEST_CASE("iterators: a damaged block stops the walk with its path and offset") {
+  Random random(5);
+  TableWorld world;
+  const Rows rows = RandomRows(random, 300, 50);
+  const std::shared_ptr<const TableReader> table = world.Build(1, rows, kSmallBlocks);
+  REQUIRE(table->block_count() > 4);
+  const uint64_t offset = table->BlockAt(3).offset;
+  world.env.FlipBit(TableWorld::Path(1), offset + 5, 2);
+  DirectBlockSource source;
+  TableIterator it(table, source);
+  it.SeekToFirst();
+  const KeyedRows before = Drain(it);
+  CHECK(before.size() < rows.size());
+  CHECK(std::equal(before.begin(), before.end(), ToVector(rows).begin()));
+  CHECK(it.status().message() ==
+        TableWorld::Path(1) + ": bad checksum at " + std::to_string(offset));
+}
+
+TEST_CASE("direct block source: reads ahead when reading on, and gives the same blocks") {
+  Random random(6);
+  Rows rows;
+  for (int i = 0; i < 4000; ++i) {
+    rows["user:" + std::to_string(i)].value =
+        i % 1000 == 5 ? std::string(700'000, 'h') : RandomBytes(random, 300);
+  }
+  TableWorld world;
+  const TableOptions stored = {.compression_level = 0};
+  const std::shared_ptr<const TableReader> table = world.Build(1, rows, stored);
+
+  DirectBlockSource source;
+  const uint64_t operations = world.env.operations();
+  TableIterator it(table, source);
+  it.SeekToFirst();
+  CHECK(Drain(it) == ToVector(rows));
+  const uint64_t reads = world.env.operations() - operations;
+  CHECK(table->block_count() > 70);
+  CHECK(reads < 20);
+
+  for (int i = 0; i < 50; ++i) {
+    const BlockHandle handle = table->BlockAt(random.Uniform(table->block_count()));
+    const Result<std::shared_ptr<const Block>> ahead = source.Fetch(table, handle);
+    const Result<std::shared_ptr<const Block>> plain = table->ReadBlock(handle);
+    REQUIRE(ahead.ok());
+    REQUIRE(plain.ok());
+    CHECK((*ahead)->entries() == (*plain)->entries());
+  }
+}
+
+}  // namespace varve
