@@ -1,0 +1,357 @@
+// server/dispatch.cc: serving one client. See dispatch.h for the steps.
+#include "server/dispatch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "commands/args.h"
+#include "commands/table.h"
+#include "resp/errors.h"
+#include "resp/reply_writer.h"
+
+namespace varve {
+
+namespace {
+
+// Views kept for clients that will wait; beyond that many they are made anew.
+constexpr size_t kSpareViewsMax = 64;
+
+// Keys longer than this are not prefetched: building the engine's key would cost more than the miss.
+constexpr size_t kPrefetchKeyBytesMax = 256;
+constexpr size_t kPrefetchKeysMax = 256;
+
+bool OnlyDeletes(const Batch& batch) {
+  for (BatchReader reader(batch.bytes(), batch.splices()); reader.Next();) {
+    if (reader.entry().kind == EntryKind::kPut) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(const Parts& parts)
+    : engine_(parts.engine),
+      env_(parts.env),
+      databases_(parts.databases),
+      services_(parts.services),
+      watches_(parts.watches),
+      limits_(parts.limits),
+      stats_(parts.stats),
+      stopwatch_(parts.env),
+      view_(NewView()),
+      requests_(kRequestsPerBatch) {}
+
+std::unique_ptr<View> Dispatcher::NewView() {
+  if (!spare_views_.empty()) {
+    std::unique_ptr<View> view = std::move(spare_views_.back());
+    spare_views_.pop_back();
+    return view;
+  }
+  auto view = std::make_unique<View>(engine_, databases_);
+  view->set_post([this](std::function<void()> job) { env_.Post(std::move(job)); });
+  return view;
+}
+
+void Dispatcher::Stopwatch::Lap(CommandStats* next) {
+  const uint64_t now_us = env_.MonotonicUs();
+  if (command_ != nullptr) command_->us += now_us - lap_us_;
+  lap_us_ = now_us;
+  command_ = next;
+  requests_ = 0;
+}
+
+// --- A client's share of a turn ----------------------------------------------------------------
+
+Dispatcher::Served Dispatcher::Serve(Client& client, int64_t now_ms) {
+  now_ms_ = now_ms;
+  reported_group_ = engine_.reported_group();
+  writable_ = engine_.writable();
+  running_ = &client;
+  stopwatch_.Start();
+  TakeBack(client);
+
+  Served served = Served::kAll;
+  for (size_t run = 0;; ++run) {
+    if (client.session.close_after_reply) {
+      served = Served::kEnds;
+      break;
+    }
+    if (client.out.size() > kUnsentBytesMax) {
+      served = Served::kDrains;
+      break;
+    }
+    if (run >= kRequestsPerTurnMax || stopwatch_.elapsed_us() >= kServeUsMax) {
+      served = Served::kSome;
+      break;
+    }
+    if (next_ == count_) {
+      const Parsed parsed = Parse(client);
+      if (parsed == Parsed::kNothing) break;
+      if (parsed == Parsed::kProtocolError) {
+        served = Served::kEnds;
+        break;
+      }
+    }
+    if (!Run(client, requests_[next_])) {
+      served = Served::kWaits;
+      break;
+    }
+    ++next_;
+    if (client.queued_bytes > limits_.requests.query_buffer_bytes_max) {
+      Log(LogLevel::kWarning, "client id=%llu addr=%s: MULTI holds %s, more than "
+          "client-query-buffer-limit: closed", static_cast<unsigned long long>(client.session.id),
+          client.peer.c_str(), FormatBytes(client.queued_bytes).c_str());
+      ++stats_.clients_dropped;
+      served = Served::kDrop;
+      break;
+    }
+  }
+
+  stopwatch_.Stop();
+  running_ = nullptr;
+  if (served == Served::kSome || served == Served::kDrains) Hold(client, false);
+  if (served == Served::kWaits) Hold(client, true);
+  // What a client that ends has sent beyond is dropped.
+  next_ = count_ = 0;
+  return served;
+}
+
+void Dispatcher::Hold(Client& client, bool with_view) {
+  if (next_ == count_ && !with_view) return;
+  client.held = std::make_unique<Held>();
+  client.held->requests.reserve(count_ - next_);
+  for (size_t i = next_; i < count_; ++i) {
+    client.held->requests.push_back(std::exchange(requests_[i], {}));
+  }
+  if (!with_view) return;
+  client.held->view = std::move(view_);
+  view_ = NewView();
+}
+
+void Dispatcher::TakeBack(Client& client) {
+  rerun_ = false;
+  if (!client.held) return;
+  const std::unique_ptr<Held> held = std::move(client.held);
+  count_ = held->requests.size();
+  for (size_t i = 0; i < count_; ++i) requests_[i] = std::move(held->requests[i]);
+  if (!held->view) return;
+  rerun_ = true;
+  std::swap(view_, held->view);
+  if (spare_views_.size() < kSpareViewsMax) spare_views_.push_back(std::move(held->view));
+}
+
+// --- Parse, resolve, prefetch ------------------------------------------------------------------
+
+Dispatcher::Parsed Dispatcher::Parse(Client& client) {
+  // Before AUTH one at a time: it lifts the limits by which those behind it are parsed.
+  const size_t wanted = client.session.authenticated ? kRequestsPerBatch : 1;
+  next_ = count_ = 0;
+  RequestReader::Outcome outcome = RequestReader::Outcome::kRequest;
+  while (count_ < wanted) {
+    outcome = client.reader.Next(&requests_[count_].request);
+    if (outcome != RequestReader::Outcome::kRequest) break;
+    const Result<const Command*> resolved = ResolveCommand(requests_[count_].request);
+    requests_[count_++].command = resolved.ok() ? *resolved : nullptr;
+  }
+  if (count_ > 0) {
+    if (count_ > 1) Prefetch(client);
+    return Parsed::kSome;  // An error behind them comes back when they are done.
+  }
+  if (outcome == RequestReader::Outcome::kNeedMore) return Parsed::kNothing;
+
+  Log(LogLevel::kVerbose, "client id=%llu addr=%s: %s: closed",
+      static_cast<unsigned long long>(client.session.id), client.peer.c_str(),
+      client.reader.error().c_str());
+  ReplyWriter(client.out, client.session.resp_version).Error(client.reader.error());
+  ++stats_.error_replies;
+  return Parsed::kProtocolError;
+}
+
+void Dispatcher::Prefetch(const Client& client) {
+  prefetch_bytes_.clear();
+  prefetch_ends_.clear();
+  for (size_t i = 0; i < count_; ++i) {
+    const Command* command = requests_[i].command;
+    if (command == nullptr || command->keys.first <= 0) continue;
+    const std::vector<Slice>& argv = requests_[i].request.argv;
+    const KeyRange keys = KeysOf(*command, argv.size());
+    for (size_t k = keys.first; k <= keys.last; k += keys.step) {
+      if (argv[k].size() > kPrefetchKeyBytesMax) continue;
+      if (prefetch_ends_.size() == kPrefetchKeysMax) break;
+      view_->AppendEngineKey(client.session.database, argv[k], &prefetch_bytes_);
+      prefetch_ends_.push_back(prefetch_bytes_.size());
+    }
+  }
+  // The bytes lie still only now.
+  prefetch_keys_.clear();
+  size_t begin = 0;
+  for (const size_t end : prefetch_ends_) {
+    prefetch_keys_.push_back(Slice(prefetch_bytes_).substr(begin, end - begin));
+    begin = end;
+  }
+  if (!prefetch_bytes_.empty()) engine_.Prefetch(prefetch_keys_);
+}
+
+// --- Run ---------------------------------------------------------------------------------------
+
+bool Dispatcher::Run(Client& client, ParsedRequest& parsed) {
+  Session& session = client.session;
+  const uint64_t start = client.out.position();
+  const ReplyMode mode_before = session.reply_mode;
+  const bool rerun = std::exchange(rerun_, false);
+  ReplyWriter reply(client.out, session.resp_version);
+  uint64_t group = 0;
+
+  Status status = rerun ? Status::Ok() : Admit(client, parsed);
+  if (!status.ok()) {
+    if (session.in_multi) status = FailTransaction(session, parsed, std::move(status));
+    if (parsed.command != nullptr) ++StatsOf(*parsed.command).rejected;
+  } else if (session.in_multi && (parsed.command->flags & kNotQueued) == 0) {
+    Queue(client, parsed);
+    reply.SimpleString("QUEUED");
+  } else {
+    CommandStats& stats = StatsOf(*parsed.command);
+    stopwatch_.Next(stats);
+    if (!rerun) view_->scope().Reset();
+    status = Execute(client, parsed, reply, &group);
+    if (status.is_pending()) {
+      client.out.TruncateTo(start);
+      ++stats_.waits;
+      return false;
+    }
+    ++stats.calls;
+    stats.failed += status.ok() ? 0 : 1;
+  }
+
+  ++stats_.commands_processed;
+  if (!status.ok()) {
+    client.out.TruncateTo(start);
+    reply.Error(ErrorText(status));
+    ++stats_.error_replies;
+  }
+  Settle(client, start, group, mode_before);
+  return true;
+}
+
+// Ok, or the error that the client gets without the command being run.
+Status Dispatcher::Admit(const Client& client, const ParsedRequest& parsed) {
+  if (parsed.command == nullptr) return ResolveCommand(parsed.request).status();
+  const uint32_t flags = parsed.command->flags;
+  if (!client.session.authenticated && (flags & kNoAuth) == 0) {
+    return Status::ClientError(std::string(errors::kNoAuth));
+  }
+  if (client.session.in_multi && (flags & kNoMulti) != 0) {
+    return Status::ClientError(std::string(errors::kNotInMulti));
+  }
+  if (!writable_.ok() && (flags & kWrite) != 0) {
+    // On a full disk what frees space goes on; Commit looks at what it really wrote.
+    if (writable_.code() != StatusCode::kNoSpace || (flags & kDenyOom) != 0) return writable_;
+  }
+  return Status::Ok();
+}
+
+// A command was refused while MULTI queues: EXEC will abort. An EXEC that is itself refused aborts here.
+Status Dispatcher::FailTransaction(Session& session, const ParsedRequest& parsed, Status refusal) {
+  session.multi_failed = true;
+  if (!EqualsIgnoreCase(parsed.request.argv[0], "exec")) return refusal;
+  session.in_multi = session.multi_failed = session.watched_key_changed = false;
+  session.queued.clear();
+  watches_.Unwatch(session);
+  return Status::ClientError(errors::ExecAbortWrongArity("exec"));
+}
+
+// Sets `group` to the newest one that the reply shows.
+Status Dispatcher::Execute(Client& client, ParsedRequest& parsed, ReplyWriter& reply,
+                           uint64_t* group) {
+  View& view = *view_;
+  client.last_command = parsed.command;
+  view.set_may_yield(true);
+  view.Begin(client.session.database, now_ms_);
+  CommandContext context{view,      reply,           client.session,
+                         services_, *parsed.command, parsed.request};
+  Status status = varve::Run(context);
+  if (status.is_pending()) return status;
+
+  const View::Counters& counters = view.counters();
+  stats_.keyspace_hits += counters.keyspace_hits;
+  stats_.keyspace_misses += counters.keyspace_misses;
+  // An error shows what was read as well.
+  *group = view.scope().depends_on_group();
+  if (status.ok() && !view.batch().empty()) status = Commit(client, *parsed.command, group);
+  return status;
+}
+
+Status Dispatcher::Commit(Client& client, const Command& command, uint64_t* group) {
+  View& view = *view_;
+  if (!writable_.ok() &&
+      (writable_.code() != StatusCode::kNoSpace || !OnlyDeletes(view.batch()))) {
+    // A read that met an expired key would have deleted it. It may as well stay.
+    if ((command.flags & kReadOnly) != 0) return Status::Ok();
+    return writable_;
+  }
+  stats_.expired_keys += view.counters().expired_keys;
+  if (watches_.empty()) {
+    *group = std::max(*group, engine_.Commit(view.batch()));
+    view.Committed();
+  } else {
+    const Databases before = databases_;
+    *group = std::max(*group, engine_.Commit(view.batch()));
+    view.Committed();
+    watches_.Touch(view.batch(), before, databases_);
+  }
+  client.wrote = true;
+  return Status::Ok();
+}
+
+// Copies the request into the session: its bytes must outlive the read buffer. Large arguments are shared.
+void Dispatcher::Queue(Client& client, const ParsedRequest& parsed) {
+  const Request& request = parsed.request;
+  Session::QueuedCommand& queued = client.session.queued.emplace_back();
+  queued.command = parsed.command;
+  queued.request = request;
+
+  size_t size = 0;
+  for (const Slice argument : request.argv) size += argument.size();
+  for (const auto& [index, bytes] : request.shared) size -= bytes.size();
+  // Never within the string object itself, which moves when `queued` grows.
+  queued.bytes.reserve(std::max(size, sizeof(std::string)));
+  auto shared = request.shared.begin();
+  for (size_t i = 0; i < request.argv.size(); ++i) {
+    if (shared != request.shared.end() && shared->first == i) {
+      ++shared;
+      continue;
+    }
+    const size_t begin = queued.bytes.size();
+    queued.bytes.append(request.argv[i]);
+    queued.request.argv[i] = Slice(queued.bytes.data() + begin, request.argv[i].size());
+  }
+
+  client.queued_bytes += sizeof(queued) + request.argv.size() * sizeof(Slice) + size;
+  for (const auto& [index, bytes] : request.shared) client.queued_bytes += bytes.size();
+}
+
+// What follows every reply, however it came about.
+void Dispatcher::Settle(Client& client, uint64_t reply_start, uint64_t group,
+                        ReplyMode mode_before) {
+  Session& session = client.session;
+  if (mode_before != ReplyMode::kOn || session.reply_mode != ReplyMode::kOn) {
+    // CLIENT REPLY OFF and SKIP answer nothing themselves; SKIP is about the one command behind it.
+    if (mode_before == ReplyMode::kSkipThis || session.reply_mode == ReplyMode::kOff ||
+        session.reply_mode == ReplyMode::kSkipNext) {
+      client.out.TruncateTo(reply_start);
+    }
+    if (session.reply_mode == ReplyMode::kSkipThis) session.reply_mode = ReplyMode::kOn;
+    if (session.reply_mode == ReplyMode::kSkipNext) session.reply_mode = ReplyMode::kSkipThis;
+  }
+  if (group > reported_group_ && client.out.position() > reply_start) {
+    client.gate.Hold(reply_start, group);
+  }
+  if (!session.in_multi) client.queued_bytes = 0;
+  if (client.no_auth_limits == session.authenticated) {
+    client.no_auth_limits = !session.authenticated;
+    client.reader.SetLimits(session.authenticated ? limits_.requests : limits_.requests_no_auth);
+  }
+}
+
+}  // namespace varve

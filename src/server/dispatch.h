@@ -1,0 +1,145 @@
+// server/dispatch.h: from bytes that arrived to replies and commits. The hot path.
+//
+//   1. parse      up to kRequestsPerBatch requests, as views into the client's read buffer
+//   2. resolve    each to its row of the command table
+//   3. prefetch   the records of all their keys at once, so that their cache misses overlap
+//   4. run        one after the other; for each:
+//        admit      NOAUTH; MULTI queues it; writes are refused when the engine refuses them
+//        run        the command, on a view with the turn's idea of now
+//        settle     kPending: take the reply back, keep the requests, wait (waiting.h)
+//                   error: the error is the reply, and nothing was written
+//                   Ok: commit the batch, tell watchers, hold the reply until it is durable
+//   5. again      until everything is run, or the client has had its share of the turn
+//
+// The view and the requests' memory belong to the dispatcher and are used for one client after the other, hot in
+// the processor's caches. Only a client that must wait takes them along.
+//
+// Threads: loop.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "commands/command.h"
+#include "commands/services.h"
+#include "commands/table.h"
+#include "data/databases.h"
+#include "data/view.h"
+#include "engine/engine.h"
+#include "env/env.h"
+#include "server/client.h"
+#include "server/limits.h"
+#include "server/stats.h"
+#include "server/watch.h"
+
+namespace varve {
+
+class Dispatcher {
+ public:
+  struct Parts {
+    Engine& engine;
+    Env& env;
+    Databases& databases;
+    Services& services;
+    WatchRegistry& watches;
+    const ClientLimits& limits;
+    ServerStats& stats;
+  };
+  explicit Dispatcher(const Parts& parts);
+
+  // Why Serve came to an end.
+  enum class Served : uint8_t {
+    kAll,     // everything that arrived is run
+    kSome,    // others want their turn; the rest is held
+    kWaits,   // a command waits for data; call client.held->view->scope().WhenReady
+    kDrains,  // much of its output has not left yet; the rest is held
+    kEnds,    // no more is to be run for this client
+    kDrop,    // it went over a limit and is to be closed at once
+  };
+  // Runs what the client has sent, beginning with what it holds. `now_ms` is wall clock.
+  Served Serve(Client& client, int64_t now_ms);
+
+  // The client whose command is running, for Services; null between commands.
+  Client* running() const { return running_; }
+  View& running_view() const { return *view_; }
+
+ private:
+  // Attributes time to commands without asking the clock for each: it is read when the command
+  // changes and every few requests. What a pipeline of mixed commands took is thereby still
+  // attributed rightly, but for the rounding of one reading.
+  class Stopwatch {
+   public:
+    explicit Stopwatch(Env& env) : env_(env) {}
+    void Start() { started_us_ = lap_us_ = env_.MonotonicUs(); }
+    void Next(CommandStats& command) {
+      if (&command != command_ || ++requests_ >= kRequestsPerLap) Lap(&command);
+    }
+    void Stop() { Lap(nullptr); }
+    // As of the last reading.
+    uint64_t elapsed_us() const { return lap_us_ - started_us_; }
+
+   private:
+    static constexpr int kRequestsPerLap = 8;
+    void Lap(CommandStats* next);
+
+    Env& env_;
+    uint64_t started_us_ = 0;
+    uint64_t lap_us_ = 0;
+    CommandStats* command_ = nullptr;
+    int requests_ = 0;
+  };
+
+  enum class Parsed : uint8_t { kSome, kNothing, kProtocolError };
+
+  Parsed Parse(Client& client);
+  void Prefetch(const Client& client);
+
+  // False: it waits, and nothing has happened.
+  bool Run(Client& client, ParsedRequest& parsed);
+  Status Admit(const Client& client, const ParsedRequest& parsed);
+  Status FailTransaction(Session& session, const ParsedRequest& parsed, Status refusal);
+  Status Execute(Client& client, ParsedRequest& parsed, ReplyWriter& reply, uint64_t* group);
+  Status Commit(Client& client, const Command& command, uint64_t* group);
+  void Queue(Client& client, const ParsedRequest& parsed);
+  void Settle(Client& client, uint64_t reply_start, uint64_t group, ReplyMode mode_before);
+
+  CommandStats& StatsOf(const Command& command) { 
+    return stats_.commands[static_cast<size_t>(CommandIndex(command))];
+  }
+
+  // Moves the requests not yet run, and with `with_view` the view, to the client; and back.
+  void Hold(Client& client, bool with_view);
+  void TakeBack(Client& client);
+  std::unique_ptr<View> NewView();
+
+  Engine& engine_;
+  Env& env_;
+  Databases& databases_;
+  Services& services_;
+  WatchRegistry& watches_;
+  const ClientLimits& limits_;
+  ServerStats& stats_;
+
+  Stopwatch stopwatch_;
+  std::unique_ptr<View> view_;
+  std::vector<std::unique_ptr<View>> spare_views_;
+  std::vector<ParsedRequest> requests_;  // kept for their memory; [next_, count_) are to be run
+  size_t next_ = 0;
+  size_t count_ = 0;
+  bool rerun_ = false;  // the next request has been run before, on view_
+
+  // As of the start of Serve: none of these changes while the loop runs commands.
+  int64_t now_ms_ = 0;
+  uint64_t reported_group_ = 0;
+  Status writable_;
+  Client* running_ = nullptr;
+
+  std::string prefetch_bytes_;
+  std::vector<size_t> prefetch_ends_;
+  std::vector<Slice> prefetch_keys_;
+};
+
+}  // namespace varve

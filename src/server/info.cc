@@ -1,0 +1,345 @@
+// server/info.cc: INFO, section by section.
+#include "server/info.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+
+#include "commands/args.h"
+#include "commands/redis_version.h"
+#include "commands/table.h"
+#include "data/key_format.h"
+#include "server/version.h"
+
+namespace varve {
+
+namespace {
+
+// Appends lines "name:value\r\n".
+class Lines {
+ public:
+  explicit Lines(std::string* to) : to_(*to) {}
+
+  void Text(Slice name, Slice value) {
+    to_.append(name).append(":").append(value).append("\r\n");
+  }
+  template <typename Number>
+  void Count(Slice name, Number value) {
+    Text(name, std::to_string(value));
+  }
+  __attribute__((format(printf, 3, 4))) void Format(Slice name, const char* format, ...) {
+    char text[256];
+    va_list arguments;
+    va_start(arguments, format);
+    std::vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    Text(name, text);
+  }
+  // With a second line "name_human:1.50M".
+  void Bytes(Slice name, uint64_t bytes) {
+    Count(name, bytes);
+    Text(std::string(name) + "_human", Human(bytes));
+  }
+
+ private:
+  static std::string Human(uint64_t bytes) {
+    constexpr Slice kUnits = "BKMGTP";
+    double size = static_cast<double>(bytes);
+    size_t unit = 0;
+    while (size >= 1024 && unit + 1 < kUnits.size()) {
+      size /= 1024;
+      ++unit;
+    }
+    char text[32];
+    std::snprintf(text, sizeof(text), unit == 0 ? "%.0f%c" : "%.2f%c", size, kUnits[unit]);
+    return text;
+  }
+
+  std::string& to_;
+};
+
+double Ratio(uint64_t part, uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::string Executable() {
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof(path));
+  return size > 0 ? std::string(path, static_cast<size_t>(size)) : "";
+}
+
+// --- Sections ----------------------------------------------------------------------------------
+
+void Server(const InfoSource& source, Lines& out) {
+  utsname system{};
+  uname(&system);
+  const int64_t uptime_seconds = (source.now_ms - source.started_ms) / 1000;
+  out.Text("redis_version", kRedisVersion);
+  out.Text("varve_version", kVersion);
+  out.Text("redis_mode", "standalone");
+  out.Format("os", "%s %s %s", system.sysname, system.release, system.machine);
+  out.Count("arch_bits", 8 * sizeof(void*));
+  out.Text("multiplexing_api", "epoll");
+  out.Text("gcc_version", __VERSION__);
+  out.Count("process_id", getpid());
+  out.Text("process_supervised", source.supervised ? "systemd" : "no");
+  out.Text("run_id", source.run_id);
+  out.Count("tcp_port", source.config.port);
+  out.Count("server_time_usec", source.now_ms * 1000);
+  out.Count("uptime_in_seconds", uptime_seconds);
+  out.Count("uptime_in_days", uptime_seconds / 86400);
+  out.Count("hz", 10);
+  out.Count("configured_hz", 10);
+  out.Text("executable", Executable());
+  out.Text("config_file", source.config.file);
+  out.Count("io_threads_active", 0);
+}
+
+void ClientsSection(const InfoSource& source, Lines& out) {
+  size_t waiting = 0;
+  source.clients.ForEach(
+      [&waiting](const Client& client) { waiting += client.state == ClientState::kWaits; });
+  out.Count("connected_clients", source.clients.size());
+  out.Count("cluster_connections", 0);
+  out.Count("maxclients", source.config.maxclients);
+  out.Count("client_recent_max_input_buffer", source.clients.largest_input_bytes());
+  out.Count("client_recent_max_output_buffer", source.clients.largest_output_bytes());
+  out.Count("blocked_clients", 0);
+  out.Count("clients_waiting_for_data", waiting);
+  out.Count("tracking_clients", 0);
+  out.Count("clients_in_timeout_table", 0);
+}
+
+void Memory(const InfoSource& source, Lines& out) {
+  const EngineStats engine = source.engine.stats();
+  const ProcessMemory process = MeasureMemory();
+  const uint64_t used = process.allocated_bytes != 0 ? process.allocated_bytes : process.rss_bytes;
+  const uint64_t peak = std::max(source.stats.memory_peak_bytes, used);
+  const uint64_t data = engine.record_bytes + engine.block_cache_bytes;
+  out.Bytes("used_memory", used);
+  out.Bytes("used_memory_rss", process.rss_bytes);
+  out.Bytes("used_memory_peak", peak);
+  out.Format("used_memory_peak_perc", "%.2f%%", 100 * Ratio(used, peak));
+  out.Count("used_memory_overhead", used > data ? used - data : 0);
+  out.Count("used_memory_dataset", std::min(data, used));
+  out.Format("used_memory_dataset_perc", "%.2f%%", 100 * Ratio(std::min(data, used), used));
+  out.Count("allocator_allocated", process.allocated_bytes);
+  out.Count("allocator_active", process.active_bytes);
+  out.Count("allocator_resident", process.resident_bytes);
+  out.Bytes("total_system_memory", MachineMemoryBytes());
+  out.Bytes("maxmemory", 0);
+  out.Text("maxmemory_policy", "noeviction");
+  out.Format("mem_fragmentation_ratio", "%.2f", Ratio(process.rss_bytes, used));
+  out.Count("mem_clients_normal", source.clients.memory_bytes());
+  out.Text("mem_allocator", AllocatorName());
+  out.Bytes("memory_limit", source.memory_limit_bytes);
+  out.Count("records_bytes", engine.record_bytes);
+  out.Count("dirty_records_bytes", engine.dirty_bytes);
+  out.Count("record_slots_bytes", engine.slot_bytes);
+  out.Count("block_cache_bytes", engine.block_cache_bytes);
+  out.Count("index_and_filter_bytes", engine.index_and_filter_bytes);
+}
+
+void Persistence(const InfoSource& source, Lines& out) {
+  const EngineStats engine = source.engine.stats();
+  out.Count("loading", 0);
+  out.Count("async_loading", 0);
+  out.Count("rdb_changes_since_last_save", engine.dirty_records);
+  out.Count("rdb_bgsave_in_progress", engine.flush_running ? 1 : 0);
+  out.Count("rdb_last_save_time", engine.last_flush_wall_ms / 1000);
+  out.Text("rdb_last_bgsave_status", engine.last_error.empty() ? "ok" : "err");
+  out.Count("rdb_saves", engine.flushes);
+  out.Count("aof_enabled", 1);
+  out.Count("aof_rewrite_in_progress", engine.compaction_running ? 1 : 0);
+  out.Text("aof_last_bgrewrite_status", "ok");
+  out.Text("aof_last_write_status", engine.write_refusal.empty() ? "ok" : "err");
+  out.Text("appendfsync", source.config.appendfsync);
+}
+
+void Stats(const InfoSource& source, Lines& out) {
+  const ServerStats& stats = source.stats;
+  out.Count("total_connections_received", stats.connections_received);
+  out.Count("total_commands_processed", stats.commands_processed);
+  out.Count("instantaneous_ops_per_sec", stats.commands_rate.per_second());
+  out.Count("total_net_input_bytes", stats.input_bytes);
+  out.Count("total_net_output_bytes", stats.output_bytes);
+  out.Format("instantaneous_input_kbps", "%.2f",
+             static_cast<double>(stats.input_rate.per_second()) / 1024);
+  out.Format("instantaneous_output_kbps", "%.2f",
+             static_cast<double>(stats.output_rate.per_second()) / 1024);
+  out.Count("rejected_connections", stats.connections_rejected);
+  out.Count("sync_full", 0);
+  out.Count("sync_partial_ok", 0);
+  out.Count("sync_partial_err", 0);
+  out.Count("expired_keys", stats.expired_keys);
+  out.Count("evicted_keys", 0);
+  out.Count("evicted_clients", 0);
+  out.Count("dropped_clients", stats.clients_dropped);
+  out.Count("keyspace_hits", stats.keyspace_hits);
+  out.Count("keyspace_misses", stats.keyspace_misses);
+  out.Count("pubsub_channels", 0);
+  out.Count("pubsub_patterns", 0);
+  out.Count("latest_fork_usec", 0);
+  out.Count("total_forks", 0);
+  out.Count("total_error_replies", stats.error_replies);
+  out.Count("total_reads_processed", stats.reads);
+  out.Count("total_writes_processed", stats.writes);
+  out.Count("waits_for_data", stats.waits);
+  out.Count("writers_paused", stats.writers_paused);
+  out.Count("loop_turns", stats.turns.total());
+  out.Count("loop_turn_p50_usec", stats.turns.PercentileUs(50));
+  out.Count("loop_turn_p99_usec", stats.turns.PercentileUs(99));
+  out.Count("loop_turn_p9999_usec", stats.turns.PercentileUs(99.99));
+  out.Count("loop_turn_max_usec", stats.turns.max_us());
+}
+
+void Replication(const InfoSource& source, Lines& out) {
+  out.Text("role", "master");
+  out.Count("connected_slaves", 0);
+  out.Text("master_failover_state", "no-failover");
+  out.Text("master_replid", source.run_id);
+  out.Count("master_repl_offset", 0);
+}
+
+void Cpu(const InfoSource&, Lines& out) {
+  const CpuTimes process = ProcessCpu();
+  const CpuTimes loop = ThreadCpu();
+  out.Format("used_cpu_sys", "%.6f", process.system_seconds);
+  out.Format("used_cpu_user", "%.6f", process.user_seconds);
+  out.Text("used_cpu_sys_children", "0.000000");
+  out.Text("used_cpu_user_children", "0.000000");
+  out.Format("used_cpu_sys_main_thread", "%.6f", loop.system_seconds);
+  out.Format("used_cpu_user_main_thread", "%.6f", loop.user_seconds);
+}
+
+void Modules(const InfoSource&, Lines&) {}
+
+void CommandStatsSection(const InfoSource& source, Lines& out) {
+  for (size_t i = 0; i < source.stats.commands.size(); ++i) {
+    const CommandStats& stats = source.stats.commands[i];
+    if (stats.calls == 0 && stats.rejected == 0) continue;
+    const Command& command = CommandAt(static_cast<decltype(CommandCount())>(i));
+    out.Format("cmdstat_" + std::string(command.name),
+               "calls=%llu,usec=%llu,usec_per_call=%.2f,rejected_calls=%llu,failed_calls=%llu",
+               static_cast<unsigned long long>(stats.calls),
+               static_cast<unsigned long long>(stats.us), Ratio(stats.us, stats.calls),
+               static_cast<unsigned long long>(stats.rejected),
+               static_cast<unsigned long long>(stats.failed));
+  }
+}
+
+void Cluster(const InfoSource&, Lines& out) { out.Count("cluster_enabled", 0); }
+
+void Keyspace(const InfoSource& source, Lines& out) {
+  for (size_t i = 0; i < source.databases.spaces.size(); ++i) {
+    const SpaceId space = source.databases.spaces[i];
+    if (space == 0) continue;
+    std::string prefix;
+    AppendPrefix(&prefix, KeyKind::kKey, space);
+    const int64_t keys = source.engine.CountKeys(prefix);
+    if (keys <= 0) continue;
+    out.Format("db" + std::to_string(i), "keys=%lld,expires=0,avg_ttl=0",
+               static_cast<long long>(keys));
+  }
+}
+
+void EngineSection(const InfoSource& source, Lines& out) {
+  const EngineStats stats = source.engine.stats();
+  out.Count("records", stats.records);
+  out.Count("dirty_records", stats.dirty_records);
+  out.Count("frozen_generations", stats.frozen_generations);
+  out.Count("unsettled_keys", stats.unsettled_keys);
+  out.Count("record_hits", stats.record_hits);
+  out.Count("record_misses", stats.record_misses);
+  out.Count("evicted_records", stats.evicted_records);
+  out.Count("filter_negatives", stats.filter_negatives);
+  out.Count("block_hits", stats.block_hits);
+  out.Count("block_reads_nowait", stats.block_reads_nowait);
+  out.Count("block_reads_waited", stats.block_reads_waited);
+  out.Count("block_errors", stats.block_errors);
+  out.Count("commits", stats.commits);
+  out.Count("entries_written", stats.entries_written);
+  out.Count("user_bytes_written", stats.user_bytes_written);
+  out.Count("log_bytes_written", stats.log_bytes_written);
+  out.Count("log_groups", stats.log_groups);
+  out.Count("log_syncs", stats.log_syncs);
+  out.Count("log_sync_usec", stats.log_sync_us);
+  out.Count("log_pending_bytes", stats.log_pending_bytes);
+  out.Count("log_segments", stats.log_segments);
+  out.Count("flushes", stats.flushes);
+  out.Count("flush_bytes_written", stats.flush_bytes_written);
+  out.Count("compactions", stats.compactions);
+  out.Count("compaction_bytes_read", stats.compaction_bytes_read);
+  out.Count("compaction_bytes_written", stats.compaction_bytes_written);
+  out.Format("write_amplification", "%.2f",
+             Ratio(stats.flush_bytes_written + stats.compaction_bytes_written,
+                   stats.user_bytes_written));
+  out.Count("writer_delay_usec", stats.writer_delay_us);
+  out.Text("write_refusal", stats.write_refusal);
+  out.Text("last_error", stats.last_error);
+  out.Count("tables", stats.tables);
+  out.Count("table_bytes", stats.table_bytes);
+  for (size_t level = 0; level < stats.levels.size(); ++level) {
+    if (stats.levels[level].tables == 0) continue;
+    out.Format("level" + std::to_string(level), "tables=%llu,bytes=%llu",
+               static_cast<unsigned long long>(stats.levels[level].tables),
+               static_cast<unsigned long long>(stats.levels[level].bytes));
+  }
+  out.Count("manifest_number", stats.manifest_number);
+  out.Count("replayed_bytes", stats.replayed_bytes);
+  out.Count("replayed_records", stats.replayed_records);
+  out.Count("replay_usec", stats.replay_us);
+}
+
+enum class Shown : uint8_t { kByDefault, kInAll, kInEverything };
+
+struct Section {
+  Slice name;
+  Slice title;
+  Shown shown;
+  void (*write)(const InfoSource& source, Lines& out);
+};
+
+constexpr Section kSections[] = {
+    {"server", "Server", Shown::kByDefault, Server},
+    {"clients", "Clients", Shown::kByDefault, ClientsSection},
+    {"memory", "Memory", Shown::kByDefault, Memory},
+    {"persistence", "Persistence", Shown::kByDefault, Persistence},
+    {"stats", "Stats", Shown::kByDefault, Stats},
+    {"replication", "Replication", Shown::kByDefault, Replication},
+    {"cpu", "CPU", Shown::kByDefault, Cpu},
+    {"modules", "Modules", Shown::kInEverything, Modules},
+    {"commandstats", "Commandstats", Shown::kInAll, CommandStatsSection},
+    {"cluster", "Cluster", Shown::kByDefault, Cluster},
+    {"keyspace", "Keyspace", Shown::kByDefault, Keyspace},
+    {"engine", "Engine", Shown::kByDefault, EngineSection},
+};
+
+bool IsWanted(const Section& section, std::span<const Slice> asked) {
+  if (asked.empty()) return section.shown == Shown::kByDefault;
+  return std::any_of(asked.begin(), asked.end(), [&section](Slice name) {
+    if (EqualsIgnoreCase(name, section.name)) return true;
+    if (EqualsIgnoreCase(name, "default")) return section.shown == Shown::kByDefault;
+    if (EqualsIgnoreCase(name, "all")) return section.shown != Shown::kInEverything;
+    return EqualsIgnoreCase(name, "everything");
+  });
+}
+
+}  // namespace
+
+std::string FormatInfo(const InfoSource& source, std::span<const Slice> sections) {
+  std::string text;
+  Lines lines(&text);
+  for (const Section& section : kSections) {
+    if (!IsWanted(section, sections)) continue;
+    if (!text.empty()) text.append("\r\n");
+    text.append("# ").append(section.title).append("\r\n");
+    section.write(source, lines);
+  }
+  return text;
+}
+
+}  // namespace varve

@@ -1,0 +1,161 @@
+// server/services.cc: what commands ask of the server. See commands/services.h.
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "base/log.h"
+#include "commands/table.h"
+#include "resp/errors.h"
+#include "server/info.h"
+#include "server/server.h"
+
+namespace varve {
+
+// --- Authentication ----------------------------------------------------------------------------
+
+bool Server::PasswordRequired() const { return !config_.requirepass.empty(); }
+
+// Takes as long for any password of the same length, so that time tells nothing of how much was right.
+bool Server::CheckPassword(Slice user, Slice password) const {
+  if (user != "default") return false;
+  const Slice wanted = config_.requirepass;
+  if (wanted.empty()) return true;
+  unsigned difference = wanted.size() == password.size() ? 0 : 1;
+  for (size_t i = 0; i < password.size(); ++i) {
+    difference |= static_cast<unsigned>(static_cast<unsigned char>(password[i]) ^
+                                        static_cast<unsigned char>(wanted[i % wanted.size()]));
+  }
+  return difference == 0;
+}
+
+// --- Clients -----------------------------------------------------------------------------------
+
+std::string Server::DescribeClient(const Session& session) const {
+  const Client* client = clients_->Find(session.id);
+  return client == nullptr ? "" : clients_->Describe(*client) + "\n";
+}
+
+std::string Server::DescribeClients(const std::function<bool(const Session&)>& wanted) const {
+  std::string lines;
+  clients_->ForEach([&](const Client& client) {
+    if (client.state != ClientState::kGone && wanted(client.session)) {
+      lines.append(clients_->Describe(client)).append("\n");
+    }
+  });
+  return lines;
+}
+
+int Server::KillClients(const Session& me, const ClientFilter& filter) {
+  return clients_->Kill(me, filter);
+}
+
+// --- Watched keys ------------------------------------------------------------------------------
+
+void Server::Watch(Session& session, int database, Slice key, bool exists_now) {
+  watches_.Watch(session, database, key, exists_now);
+}
+
+void Server::Unwatch(Session& session) { watches_.Unwatch(session); }
+
+void Server::ForEachWatched(
+    const Session& session,
+    const std::function<void(int database, Slice key, bool existed)>& visit) const {
+  watches_.ForEachWatched(session, visit);
+}
+
+// --- Config ------------------------------------------------------------------------------------
+
+std::vector<std::pair<std::string, std::string>> Server::ConfigGet(
+    std::span<const Slice> patterns) const {
+  return GetConfig(config_, patterns);
+}
+
+Status Server::ConfigSet(std::span<const std::pair<Slice, Slice>> values) {
+  Config next = config_;
+  RETURN_IF_ERROR(SetConfig(values, &next));
+  if (next.maxclients > static_cast<int64_t>(clients_max_possible_) &&
+      next.maxclients > config_.maxclients) {
+    return Status::ClientError(errors::ConfigSetFailed(
+        "maxclients", "the system does not allow that many open files"));
+  }
+  Apply(next);
+  return Status::Ok();
+}
+
+// The file is read and replaced by a worker; its client waits, and its command is run again for the result.
+Status Server::ConfigRewrite() {
+  if (config_.file.empty()) return Status::ClientError(std::string(errors::kNoConfigFile));
+  const uint64_t id = dispatcher_->running()->session.id;
+  const auto [rewrite, is_new] = rewrites_.try_emplace(id);
+  if (rewrite->second) {
+    Status result = *std::move(rewrite->second);
+    rewrites_.erase(rewrite);
+    if (result.ok()) Log(LogLevel::kNotice, "config: rewrote %s", config_.file.c_str());
+    return result.ok() ? Status::Ok()
+                       : Status::ClientError(errors::ConfigRewriteFailed(result.message()));
+  }
+  if (!is_new) return Status::Pending();
+
+  auto result = std::make_shared<Status>();
+  std::weak_ptr<ReadScope::Wait> wait = dispatcher_->running_view().scope().Expect();
+  env_->Schedule(
+      Lane::kManifest,
+      [env = env_.get(), config = config_, result] {
+        const Result<std::string> text = ReadWholeFile(*env, config.file);
+        if (!text.ok()) return void(*result = text.status());
+        const Result<std::string> rewritten = RewriteConfig(*text, config);
+        if (!rewritten.ok()) return void(*result = rewritten.status());
+        const size_t slash = config.file.rfind('/');
+        const bool here = slash == std::string::npos;
+        *result = ReplaceFile(*env, here ? "." : config.file.substr(0, slash + 1),
+                              here ? config.file : config.file.substr(slash + 1), *rewritten);
+      },
+      [this, id, result, wait = std::move(wait)] {
+        if (wait.expired()) {
+          rewrites_.erase(id);  // The client has gone meanwhile.
+          return;
+        }
+        rewrites_[id] = *result;
+        ReadScope::Arrived(wait, nullptr);
+      });
+  return Status::Pending();
+}
+
+void Server::ResetStats() {
+  const uint64_t memory_peak_bytes = stats_.memory_peak_bytes;
+  // In place: the stopwatch refers to rows of it.
+  std::fill(stats_.commands.begin(), stats_.commands.end(), CommandStats());
+  std::vector<CommandStats> commands = std::move(stats_.commands);
+  stats_ = ServerStats();
+  stats_.commands = std::move(commands);
+  stats_.memory_peak_bytes = memory_peak_bytes;
+}
+
+// --- The server --------------------------------------------------------------------------------
+
+std::string Server::Info(std::span<const Slice> sections) const {
+  return FormatInfo({config_, stats_, *clients_, databases_, *engine_, run_id_, env_->WallMs(),
+                     started_ms_, memory_limit_bytes_, supervised_},
+                    sections);
+}
+
+int64_t Server::LastSaveUnixTime() const {
+  const int64_t flushed_ms = engine_->stats().last_flush_wall_ms;
+  return (flushed_ms != 0 ? flushed_ms : started_ms_) / 1000;
+}
+
+void Server::Shutdown(bool) { stop_requested_ = true; }
+
+void Server::SleepUs(uint64_t us) {
+  std::this_thread::sleep_for(std::chrono::microseconds(us));
+  turn_->ForgetNow();
+}
+
+int64_t Server::WallUs() const {
+  // The one clock finer than Env's: TIME's callers expect microseconds.
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace varve

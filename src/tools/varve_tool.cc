@@ -1,0 +1,54 @@
+// tools/varve_tool.cc: main of the tool beside the server. One row, and one function, a subcommand.
+#include <cstdio>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "server/version.h"
+
+namespace varve {
+namespace {
+
+using Arguments = std::span<const std::string>;  // behind the subcommand's name
+
+struct Subcommand {
+  const char* name;
+  const char* summary;
+  int (*run)(Arguments arguments);  // returns the program's exit code
+};
+
+int PrintVersion(Arguments) {
+  std::printf("varve-tool %s\n", kVersion.data());
+  return 0;
+}
+
+constexpr Subcommand kSubcommands[] = {
+    {"version", "prints the version", PrintVersion},
+};
+
+int PrintUsage(FILE* to) {
+  std::fputs("varve-tool SUBCOMMAND [ARGUMENT]...\n\n", to);
+  for (const Subcommand& subcommand : kSubcommands) {
+    std::fprintf(to, "  %-10s %s\n", subcommand.name, subcommand.summary);
+  }
+  return to == stdout ? 0 : 1;
+}
+
+int RunTool(Arguments arguments) {
+  if (arguments.empty()) return PrintUsage(stderr);
+  const std::string& name = arguments[0];
+  if (name == "help" || name == "--help" || name == "-h") return PrintUsage(stdout);
+  for (const Subcommand& subcommand : kSubcommands) {
+    if (name == subcommand.name) return subcommand.run(arguments.subspan(1));
+  }
+  std::fprintf(stderr, "varve-tool: no subcommand '%s'\n\n", name.c_str());
+  return PrintUsage(stderr);
+}
+
+}  // namespace
+}  // namespace varve
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  return varve::RunTool(arguments);
+}

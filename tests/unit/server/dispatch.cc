@@ -1,0 +1,535 @@
+// tests/unit/server/dispatch.cc: clients served, held, paused and dropped, over a scripted engine.
+//
+// The sockets are strings: what a client sends is put into its reader as the network would, and
+// what the socket takes is collected. A turn ends when the test says so.
+#include "server/dispatch.h"
+
+#include <algorithm>
+#include <cstring>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "commands/table.h"
+#include "env/sim_env.h"
+#include "server/turn.h"
+#include "tests/unit/server/scripted_engine.h"
+
+#include <doctest/doctest.h>
+
+namespace varve {
+
+namespace {
+
+class StringConnection final : public Connection {
+ public:
+  size_t takes = SIZE_MAX;  // how many more bytes the socket takes
+  int error = 0;
+  bool reading = true;
+  bool wants_writable = false;
+  int writes = 0;
+  std::string sent;
+
+  void SetReading(bool on) override { reading = on; }
+  ptrdiff_t Write(std::span<const Slice> slices) override {
+    if (error != 0) return -error;
+    ++writes;
+    ptrdiff_t size = 0;
+    for (const Slice slice : slices) {
+      const size_t taken = std::min(takes, slice.size());
+      sent.append(slice.substr(0, taken));
+      takes -= taken;
+      size += static_cast<ptrdiff_t>(taken);
+    }
+    return size;
+  }
+  void WantWritable(bool on) override { wants_writable = on; }
+  int descriptor() const override { return 0; }
+};
+
+class SmallServices final : public Services {
+ public:
+  explicit SmallServices(WatchRegistry& watches) : watches_(watches) {}
+  std::string password;
+
+  bool PasswordRequired() const override { return !password.empty(); }
+  bool CheckPassword(Slice, Slice given) const override { return given == password; }
+  std::string DescribeClient(const Session&) const override { return ""; }
+  std::string DescribeClients(const std::function<bool(const Session&)>&) const override {
+    return "";
+  }
+  int KillClients(const Session&, const ClientFilter&) override { return 0; }
+  void Watch(Session& session, int database, Slice key, bool exists) override {
+    watches_.Watch(session, database, key, exists);
+  }
+  void Unwatch(Session& session) override { watches_.Unwatch(session); }
+  std::vector<std::pair<std::string, std::string>> ConfigGet(
+      std::span<const Slice>) const override {
+    return {};
+  }
+  Status ConfigSet(std::span<const std::pair<Slice, Slice>>) override { return Status::Ok(); }
+  Status ConfigRewrite() override { return Status::Ok(); }
+  void ResetStats() override {}
+  std::string Info(std::span<const Slice>) const override { return ""; }
+  int64_t LastSaveUnixTime() const override { return 0; }
+  void Shutdown(bool) override {}
+  void SleepUs(uint64_t) override {}
+  int64_t WallUs() const override { return 1; }
+
+ private:
+  WatchRegistry& watches_;
+};
+
+struct Fixture {
+  SimEnv env{1};
+  ScriptedEngine engine;
+  Databases databases;
+  WatchRegistry watches;
+  SmallServices services{watches};
+  ClientLimits limits;
+  ServerStats stats;
+  std::unique_ptr<Dispatcher> dispatcher;
+  std::unique_ptr<Turn> turn;
+  std::list<Client> clients;
+  bool busy = false;
+
+  Fixture() {
+    databases.spaces.resize(16);
+    limits.output.hard_bytes = 64 << 20;
+    limits.requests_no_auth.authenticated = false;
+    stats.commands.resize(static_cast<size_t>(CommandCount()));
+    dispatcher = std::make_unique<Dispatcher>(
+        Dispatcher::Parts{engine, env, databases, services, watches, limits, stats});
+    turn = std::make_unique<Turn>(
+        Turn::Parts{engine, env, *dispatcher, limits, stats, [this](bool b) { busy = b; },
+                    [this](Client& gone) {
+                      watches.Unwatch(gone.session);
+                      clients.remove_if([&gone](const Client& c) { return &c == &gone; });
+                    }});
+  }
+  ~Fixture() { clients.clear(); }
+
+  Client& Connect() {
+    const bool open = !services.PasswordRequired();
+    Client& client = clients.emplace_back(clients.size() + 1,
+                                          open ? limits.requests : limits.requests_no_auth, *turn);
+    client.session.authenticated = open;
+    client.no_auth_limits = !open;
+    client.connection = std::make_unique<StringConnection>();
+    return client;
+  }
+  static StringConnection& SocketOf(Client& client) {
+    return static_cast<StringConnection&>(*client.connection);
+  }
+
+  // As the network brings it: in pieces of what the reader has room for.
+  void Send(Client& client, Slice bytes) {
+    while (!bytes.empty()) {
+      REQUIRE(SocketOf(client).reading);
+      const std::span<char> space = client.ReadSpace();
+      const size_t size = std::min(space.size(), bytes.size());
+      std::memcpy(space.data(), bytes.data(), size);
+      bytes.remove_prefix(size);
+      client.DidRead(size);
+    }
+  }
+  // What the client has got since it was last asked.
+  std::string Received(Client& client) { return std::exchange(SocketOf(client).sent, ""); }
+  // Sends, ends the turn, and returns the reply.
+  std::string Ask(Client& client, Slice bytes) {
+    Send(client, bytes);
+    turn->End();
+    return Received(client);
+  }
+  std::string KeyOf(Slice key) const {
+    std::string engine_key;
+    AppendPrefix(&engine_key, KeyKind::kKey, databases.spaces[0]);
+    return engine_key.append(key);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("dispatch: a pipeline is run in order and leaves in one write") {
+  Fixture f;
+  Client& client = f.Connect();
+  CHECK(f.Ask(client, "SET a 1\r\nINCR a\r\nGET a\r\nNOSUCH\r\n") ==
+        "+OK\r\n:2\r\n$1\r\n2\r\n-ERR unknown command 'NOSUCH', with args beginning with: \r\n");
+  CHECK(Fixture::SocketOf(client).writes == 1);
+  CHECK(f.stats.commands_processed == 4);
+  CHECK(f.stats.error_replies == 1);
+  CHECK(f.stats.commands[static_cast<size_t>(CommandIndex(*FindCommand("get")))].calls == 1);
+}
+
+TEST_CASE("dispatch: the keys of a pipeline are prefetched, those of a single request are not") {
+  Fixture f;
+  Client& client = f.Connect();
+  f.Ask(client, "SET a 1\r\n");
+  CHECK(f.engine.prefetched() == 0);
+  f.Ask(client, "GET a\r\nMSET b 1 c 2\r\nPING\r\n");
+  CHECK(f.engine.prefetched() == 3);
+}
+
+TEST_CASE("dispatch: replies wait for the group they show, and only those behind them with them") {
+  Fixture f;
+  f.engine.reports_at_once = false;
+  Client& writer = f.Connect();
+  Client& reader = f.Connect();
+  Client& other = f.Connect();
+  CHECK(f.Ask(writer, "PING\r\nSET a 1\r\nPING\r\n") == "+PONG\r\n");
+  // A read shows what is not durable yet: it waits as well.
+  CHECK(f.Ask(reader, "GET a\r\n") == "");
+  CHECK(f.Ask(other, "GET b\r\nPING\r\n") != "");
+
+  f.engine.Report(1);
+  f.turn->End();
+  CHECK(f.Received(writer) == "+OK\r\n+PONG\r\n");
+  CHECK(f.Received(reader) == "$1\r\n1\r\n");
+  // Durable now, so a later read leaves at once.
+  CHECK(f.Ask(reader, "GET a\r\n") == "$1\r\n1\r\n");
+}
+
+TEST_CASE("dispatch: an error that shows what is not durable waits too") {
+  Fixture f;
+  f.engine.reports_at_once = false;
+  Client& writer = f.Connect();
+  f.Ask(writer, "SET a text\r\n");
+  Client& reader = f.Connect();
+  CHECK(f.Ask(reader, "INCR a\r\n") == "");
+  f.engine.Report(1);
+  f.turn->End();
+  CHECK(f.Received(reader) == "-ERR value is not an integer or out of range\r\n");
+}
+
+TEST_CASE("dispatch: a command that waits is run again, in its place among the others") {
+  Fixture f;
+  Client& client = f.Connect();
+  f.Ask(client, "SET a 1\r\nSET b 2\r\n");
+  f.engine.MakeCold(f.KeyOf("a"));
+  CHECK(f.Ask(client, "PING\r\nGET a\r\nGET b\r\nPING\r\n") == "+PONG\r\n");
+  CHECK(client.state == ClientState::kWaits);
+  CHECK(!Fixture::SocketOf(client).reading);
+  CHECK(f.engine.waits() == 1);
+
+  // Others are served meanwhile.
+  Client& other = f.Connect();
+  CHECK(f.Ask(other, "GET b\r\n") == "$1\r\n2\r\n");
+
+  f.engine.Arrive();
+  CHECK(client.state == ClientState::kReady);
+  f.turn->End();
+  CHECK(f.Received(client) == "$1\r\n1\r\n$1\r\n2\r\n+PONG\r\n");
+  CHECK(client.state == ClientState::kReading);
+  CHECK(Fixture::SocketOf(client).reading);
+  CHECK(f.stats.keyspace_hits == 3);
+}
+
+TEST_CASE("dispatch: many clients wait at a time, each with its own view") {
+  Fixture f;
+  Client& writer = f.Connect();
+  f.Ask(writer, "MSET a 1 b 2 c 3\r\n");
+  for (const char* key : {"a", "b", "c"}) f.engine.MakeCold(f.KeyOf(key));
+  std::vector<Client*> clients;
+  for (const char* request : {"GET a\r\nINCR a\r\n", "GET b\r\n", "MGET a c\r\n"}) {
+    clients.push_back(&f.Connect());
+    CHECK(f.Ask(*clients.back(), request) == "");
+  }
+  f.engine.Arrive();
+  f.turn->End();
+  CHECK(f.Received(*clients[0]) == "$1\r\n1\r\n:2\r\n");
+  CHECK(f.Received(*clients[1]) == "$1\r\n2\r\n");
+  CHECK(f.Received(*clients[2]) == "*2\r\n$1\r\n2\r\n$1\r\n3\r\n");
+}
+
+TEST_CASE("dispatch: a client that goes while it waits is forgotten") {
+  Fixture f;
+  Client& client = f.Connect();
+  f.Ask(client, "SET a 1\r\n");
+  f.engine.MakeCold(f.KeyOf("a"));
+  f.Ask(client, "GET a\r\nGET a\r\n");
+  f.turn->DropClient(client);
+  f.turn->End();
+  CHECK(f.clients.empty());
+  f.engine.Arrive();  // Nobody is there to be told.
+  f.turn->End();
+}
+
+TEST_CASE("dispatch: a client that goes between its wait and its second run is forgotten") {
+  Fixture f;
+  Client& client = f.Connect();
+  f.Ask(client, "SET a 1\r\n");
+  f.engine.MakeCold(f.KeyOf("a"));
+  f.Ask(client, "GET a\r\n");
+  f.engine.Arrive();
+  f.turn->DropClient(client);
+  f.turn->End();
+  CHECK(f.clients.empty());
+}
+
+TEST_CASE("dispatch: a transaction waits as a whole, and writes once") {
+  Fixture f;
+  Client& client = f.Connect();
+  f.Ask(client, "MSET a 1 b 2\r\n");
+  const int commits = f.engine.commits();
+  CHECK(f.Ask(client, "MULTI\r\nINCR a\r\nINCR b\r\n") == "+OK\r\n+QUEUED\r\n+QUEUED\r\n");
+  f.engine.MakeCold(f.KeyOf("b"));
+  CHECK(f.Ask(client, "EXEC\r\n") == "");
+  CHECK(f.engine.commits() == commits);
+  f.engine.Arrive();
+  f.turn->End();
+  CHECK(f.Received(client) == "*2\r\n:2\r\n:3\r\n");
+  CHECK(f.engine.commits() == commits + 1);
+}
+
+TEST_CASE("dispatch: queued requests outlive the read buffer, however many there are") {
+  Fixture f;
+  Client& client = f.Connect();
+  std::string requests = "MULTI\r\n";
+  for (int i = 0; i < 500; ++i) requests += "INCRBY n " + std::to_string(i) + "\r\n";
+  f.Ask(client, requests);
+  const std::string large(200'000, 'x');
+  CHECK(f.Ask(client, "*3\r\n$3\r\nSET\r\n$5\r\nlarge\r\n$200000\r\n" + large + "\r\n") ==
+        "+QUEUED\r\n");
+  CHECK(client.queued_bytes > 200'000);
+  const std::string reply = f.Ask(client, "EXEC\r\n");
+  CHECK(reply.starts_with("*501\r\n:0\r\n:1\r\n:3\r\n"));
+  CHECK(reply.ends_with(":124750\r\n+OK\r\n"));
+  CHECK(client.queued_bytes == 0);
+  CHECK(f.Ask(client, "STRLEN large\r\n") == ":200000\r\n");
+}
+
+TEST_CASE("dispatch: a request refused within MULTI aborts EXEC") {
+  Fixture f;
+  Client& client = f.Connect();
+  const std::string abort = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+  CHECK(f.Ask(client, "MULTI\r\nGET\r\nEXEC\r\n") ==
+        "+OK\r\n-ERR wrong number of arguments for 'get' command\r\n" + abort);
+  CHECK(f.Ask(client, "MULTI\r\nNOSUCH\r\nEXEC\r\n").ends_with(abort));
+  // An EXEC that is itself refused ends the transaction.
+  CHECK(f.Ask(client, "MULTI\r\nEXEC now\r\nPING\r\n") ==
+        "+OK\r\n-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' "
+        "command\r\n+PONG\r\n");
+}
+
+TEST_CASE("dispatch: another's write breaks a WATCH, one's own before it does not") {
+  Fixture f;
+  Client& client = f.Connect();
+  Client& other = f.Connect();
+  f.Ask(client, "SET k 1\r\nWATCH k\r\nMULTI\r\nINCR k\r\n");
+  f.Ask(other, "SET k 5\r\n");
+  CHECK(f.Ask(client, "EXEC\r\n") == "*-1\r\n");
+  f.Ask(client, "WATCH k\r\nMULTI\r\nINCR k\r\n");
+  f.Ask(other, "SET j 5\r\n");
+  CHECK(f.Ask(client, "EXEC\r\n") == "*1\r\n:6\r\n");
+}
+
+TEST_CASE("dispatch: without AUTH only what may be said before it is answered") {
+  Fixture f;
+  f.services.password = "secret";
+  Client& client = f.Connect();
+  CHECK(f.Ask(client, "GET a\r\nNOSUCH\r\n")
+            .starts_with("-NOAUTH Authentication required.\r\n-ERR unknown command"));
+  // What comes behind AUTH is read with the large limits.
+  const std::string value(20'000, 'x');
+  CHECK(f.Ask(client, "AUTH secret\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n" + value + "\r\n") ==
+        "+OK\r\n+OK\r\n");
+  Client& stranger = f.Connect();
+  CHECK(f.Ask(stranger, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$20000\r\n") ==
+        "-ERR Protocol error: unauthenticated bulk length\r\n");
+  CHECK(f.clients.size() == 1);
+}
+
+TEST_CASE("dispatch: a protocol error is answered behind what came before it, and closes") {
+  Fixture f;
+  Client& client = f.Connect();
+  CHECK(client.session.id == 1);
+  Fixture::SocketOf(client).takes = 7;
+  f.Send(client, "PING\r\n*1\r\n$x\r\n");
+  f.turn->End();
+  CHECK(f.Received(client) == "+PONG\r\n");
+  CHECK(client.state == ClientState::kEnds);
+  CHECK(Fixture::SocketOf(client).wants_writable);
+  Fixture::SocketOf(client).takes = SIZE_MAX;
+  client.Writable();
+  f.turn->End();
+  CHECK(f.clients.empty());
+}
+
+TEST_CASE("dispatch: QUIT answers, and what follows is not run") {
+  Fixture f;
+  Client& client = f.Connect();
+  f.Send(client, "QUIT\r\nSET a 1\r\n");
+  f.turn->End();
+  CHECK(f.clients.empty());
+  CHECK(f.engine.commits() == 0);
+}
+
+TEST_CASE("dispatch: a peer that shuts down its side still gets its replies") {
+  Fixture f;
+  f.engine.reports_at_once = false;
+  Client& client = f.Connect();
+  f.Send(client, "SET a 1\r\n");
+  client.ReadEnded();
+  f.turn->End();
+  CHECK(f.clients.size() == 1);
+  std::string sent;
+  f.engine.Report(1);
+  f.turn->End();
+  CHECK(f.clients.empty());
+}
+
+TEST_CASE("dispatch: CLIENT REPLY OFF and SKIP keep the client quiet") {
+  Fixture f;
+  Client& client = f.Connect();
+  CHECK(f.Ask(client, "CLIENT REPLY SKIP\r\nSET a 1\r\nGET a\r\n") == "$1\r\n1\r\n");
+  CHECK(f.Ask(client, "CLIENT REPLY OFF\r\nSET a 2\r\nNOSUCH\r\n") == "");
+  CHECK(f.Ask(client, "CLIENT REPLY ON\r\nGET a\r\n") == "+OK\r\n$1\r\n2\r\n");
+}
+
+TEST_CASE("dispatch: a client has its share of a turn, then others get theirs") {
+  Fixture f;
+  Client& client = f.Connect();
+  f.env.set_tick_us(300);  // each look at the clock
+  std::string requests;
+  for (int i = 0; i < 500; ++i) requests += "PING\r\n";
+  f.Send(client, requests.substr(0, client.ReadSpace().size()));
+  CHECK(client.state == ClientState::kReady);
+  CHECK(!Fixture::SocketOf(client).reading);
+  const uint64_t first_share = f.stats.commands_processed;
+  CHECK(first_share < 100);
+  f.turn->End();
+  for (int i = 0; i < 100 && f.busy; ++i) f.turn->End();
+  CHECK(!f.busy);
+  CHECK(client.state == ClientState::kReading);
+  CHECK(f.Received(client).size() == f.stats.commands_processed * 7);
+}
+
+TEST_CASE("dispatch: a deep pipeline whose replies are not taken stops, and goes on when they are") {
+  Fixture f;
+  Client& client = f.Connect();
+  StringConnection& socket = Fixture::SocketOf(client);
+  f.Ask(client, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$60000\r\n" + std::string(60'000, 'x') + "\r\n");
+  socket.sent.clear();
+  socket.takes = 0;
+  std::string gets;
+  for (int i = 0; i < 200; ++i) gets += "GET a\r\n";
+  f.Send(client, gets);
+  f.turn->End();
+  CHECK(client.state == ClientState::kDrains);
+  CHECK(client.out.size() < kUnsentBytesMax + 100'000);
+  CHECK(!socket.reading);
+  CHECK(socket.wants_writable);
+  CHECK(!f.busy);
+
+  socket.takes = SIZE_MAX;
+  size_t received = 0;
+  for (int i = 0; i < 100 && client.state != ClientState::kReading; ++i) {
+    client.Writable();
+    f.turn->End();
+    received += f.Received(client).size();
+  }
+  CHECK(received == 200 * (60'000 + 10));
+  CHECK(client.state == ClientState::kReading);
+}
+
+TEST_CASE("dispatch: a client over its output limit is dropped, others do not notice") {
+  Fixture f;
+  f.limits.output.hard_bytes = 100'000;
+  Client& client = f.Connect();
+  Client& other = f.Connect();
+  f.Ask(client, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$60000\r\n" + std::string(60'000, 'x') + "\r\n");
+  Fixture::SocketOf(client).takes = 0;
+  f.Send(client, "GET a\r\nGET a\r\n");
+  f.turn->End();
+  CHECK(f.clients.size() == 1);
+  CHECK(f.stats.clients_dropped == 1);
+  CHECK(f.Ask(other, "PING\r\n") == "+PONG\r\n");
+}
+
+TEST_CASE("dispatch: a broken socket drops its client") {
+  Fixture f;
+  Client& client = f.Connect();
+  Fixture::SocketOf(client).error = EPIPE;
+  f.Send(client, "PING\r\n");
+  f.turn->End();
+  CHECK(f.clients.empty());
+}
+
+TEST_CASE("dispatch: writers pause while the engine is behind, readers do not") {
+  Fixture f;
+  Client& writer = f.Connect();
+  Client& reader = f.Connect();
+  f.engine.delay_us = 5000;
+  CHECK(f.Ask(writer, "SET a 1\r\n") == "+OK\r\n");
+  CHECK(f.Ask(reader, "GET a\r\n") == "$1\r\n1\r\n");
+  CHECK(writer.state == ClientState::kPaused);
+  CHECK(!Fixture::SocketOf(writer).reading);
+  CHECK(Fixture::SocketOf(reader).reading);
+  f.env.AdvanceMs(4);
+  f.env.RunUntilIdle();
+  f.turn->End();
+  CHECK(!Fixture::SocketOf(writer).reading);
+  f.env.AdvanceMs(2);
+  f.env.RunUntilIdle();
+  f.turn->End();
+  CHECK(Fixture::SocketOf(writer).reading);
+}
+
+TEST_CASE("dispatch: delays too short for a timer add up") {
+  Fixture f;
+  Client& writer = f.Connect();
+  f.engine.delay_us = 400;
+  f.Ask(writer, "SET a 1\r\n");
+  f.Ask(writer, "SET a 1\r\n");
+  CHECK(Fixture::SocketOf(writer).reading);
+  f.Ask(writer, "SET a 1\r\n");
+  CHECK(!Fixture::SocketOf(writer).reading);
+}
+
+TEST_CASE("dispatch: refused writes leave reads and, on a full disk, deletes") {
+  Fixture f;
+  Client& client = f.Connect();
+  f.Ask(client, "SET a 1\r\nSET b 1\r\n");
+  const int commits = f.engine.commits();
+
+  f.engine.refusal = Status(StatusCode::kNoSpace, "disk full");
+  CHECK(f.Ask(client, "SET a 2\r\n").starts_with("-"));
+  CHECK(f.Ask(client, "GET a\r\n") == "$1\r\n1\r\n");
+  CHECK(f.Ask(client, "EXPIRE a 100\r\n").starts_with("-"));
+  CHECK(f.engine.commits() == commits);
+  CHECK(f.Ask(client, "DEL a\r\n") == ":1\r\n");
+  CHECK(f.engine.commits() == commits + 1);
+  CHECK(f.Ask(client, "MULTI\r\nSET c 1\r\nEXEC\r\n").find("-EXECABORT") != std::string::npos);
+
+  f.engine.refusal = Status(StatusCode::kUnavailable, "the log failed");
+  CHECK(f.Ask(client, "DEL b\r\n").starts_with("-"));
+  CHECK(f.Ask(client, "GET b\r\n") == "$1\r\n1\r\n");
+
+  f.engine.refusal = Status::Ok();
+  CHECK(f.Ask(client, "SET a 3\r\n") == "+OK\r\n");
+}
+
+TEST_CASE("dispatch: when the server stops, clients end with their replies") {
+  Fixture f;
+  f.engine.reports_at_once = false;
+  Client& writer = f.Connect();
+  f.Ask(writer, "SET a 1\r\n");
+  Client& waiting = f.Connect();
+  f.engine.MakeCold(f.KeyOf("a"));
+  f.Ask(waiting, "GET a\r\nGET b\r\n");
+  Client& idle = f.Connect();
+  CHECK(idle.state == ClientState::kReading);
+  f.turn->EndAllClients([&f](const auto& visit) {
+    for (Client& client : f.clients) visit(client);
+  });
+  f.turn->End();
+  CHECK(f.clients.size() == 2);  // the idle one is gone
+  f.engine.Report(1);
+  f.turn->End();
+  CHECK(f.clients.size() == 1);
+  f.engine.Arrive();
+  f.turn->End();
+  CHECK(f.clients.empty());
+}
+
+}  // namespace varve
