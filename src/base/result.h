@@ -20,8 +20,9 @@ class [[nodiscard]] Result {
   const Status& status() const { return status_; }
 
   // REQUIRES: ok().
-  T& operator*() { CHECK(ok()); return *value_; }
-  const T& operator*() const { CHECK(ok()); return *value_; }
+  T& operator*() & { CHECK(ok()); return *value_; }
+  const T& operator*() const& { CHECK(ok()); return *value_; }
+  T operator*() && { CHECK(ok()); return std::move(*value_); }  // by value: a temporary is ending
   T* operator->() { CHECK(ok()); return &*value_; }
   const T* operator->() const { CHECK(ok()); return &*value_; }
 

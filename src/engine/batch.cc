@@ -20,8 +20,8 @@ constexpr size_t kExpiryBytes = 8;
 
 // --- Batch ---
 
-// Appends all of the entry but its value, for which it leaves `copied_size` bytes of room. Returns where
-// they begin.
+// Appends all of the entry but its value, for which it leaves `copied_size` bytes of room. Returns
+// where they begin.
 char* Batch::Append(const Entry& entry, size_t value_size, size_t copied_size) {
   DCHECK(entry.tag <= kTagMax);
   const bool put = entry.kind == EntryKind::kPut;
@@ -47,9 +47,8 @@ void Batch::Put(Slice key, uint8_t tag, int64_t expire_at_ms, Slice value) {
   if (value.size() >= kSharedValueBytesMin) {
     return Put(key, tag, expire_at_ms, SharedBytes::CopyOf(value));
   }
-  char* const to =
-      Append({.key = key, .tag = tag, .expire_at_ms = expire_at_ms, .value = value}, value.size(),
-             value.size());
+  char* const to = Append({.key = key, .tag = tag, .expire_at_ms = expire_at_ms, .value = value},
+                          value.size(), value.size());
   value.copy(to, value.size());
 }
 

@@ -12,11 +12,12 @@
 // does not asks the filters of the tables: none has it - a new key; one may have it - counted as an overwrite, and
 // settled when the two meet in a compaction (compaction_job.h).
 //
-// Failure of the log. Commits are refused from then on; the record table still has everything, so all of it is
-// frozen and flushed, and when it is in tables the log starts afresh. What waited for the log is then
-// durable, and reported.
+// Failure of the log. Commits are refused from then on, but for deletes if the disk is full. The record
+// table still has everything, so all of it is frozen and flushed, and when it is in tables the log starts
+// afresh. What waited for the log is then durable, and reported.
 //
 // Threads: loop.
+#include <algorithm>
 #include <utility>
 
 #include "base/hash.h"
@@ -29,6 +30,16 @@ namespace {
 constexpr uint8_t kGenerationIdMax = 15;
 // FLUSHDB in a loop shall not make a table each time.
 constexpr uint64_t kFreezeDeadDelayMs = 1000;
+constexpr uint64_t kRescueRetryDelayMs = 1000;
+
+bool OnlyDeletes(const Batch& batch) {
+  BatchReader reader(batch.bytes(), batch.splices());
+  while (reader.Next()) {
+    if (reader.entry().kind == EntryKind::kPut) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Status EngineImpl::writable() const {
@@ -40,7 +51,7 @@ Status EngineImpl::writable() const {
 }
 
 uint64_t EngineImpl::Commit(Batch& batch) {
-  CHECK(writable().ok());
+  CHECK(writable().ok() || (writable().code() == StatusCode::kNoSpace && OnlyDeletes(batch)));
   const uint64_t group = log_->current_group();
   std::string& bytes = batch.mutable_bytes();
   BatchReader reader(bytes, batch.splices());
@@ -89,8 +100,9 @@ int EngineImpl::Apply(const Entry& entry, const SharedBytes& shared, uint64_t gr
   }
   // Within a generation the new entry takes over what the old one knew of the tables below; else
   // what lies below is the old one itself, or what the tables said.
+  const bool nothing_below = delta == (put ? 1 : 0);
   const bool creates =
-      old != nullptr && old->generation() == active_->id ? old->creates() : put && delta == 1;
+      old != nullptr && old->generation() == active_->id ? old->creates() : nothing_below;
   InsertDirty(entry, shared, creates, old, hash, group);
   if (delta != 0) AddCount(entry.key, delta);
   return delta;
@@ -167,6 +179,16 @@ int64_t EngineImpl::CountKeys(Slice counted_prefix) const {
   return it == counts_.end() ? 0 : std::max<int64_t>(it->second, 0);
 }
 
+bool EngineImpl::IsDead(Slice prefix) const {
+  if (state_.dead_prefixes.Covers(prefix)) return true;
+  const auto dies_in = [prefix](const Generation& generation) {
+    return std::any_of(generation.dead_prefixes.begin(), generation.dead_prefixes.end(),
+                       [prefix](const std::string& dead) { return prefix.starts_with(dead); });
+  };
+  return dies_in(*active_) || std::any_of(frozen_.begin(), frozen_.end(),
+                                          [&](const auto& g) { return dies_in(*g); });
+}
+
 void EngineImpl::KillPrefix(Slice prefix) {
   counted_total_ = nullptr;
   if (const auto it = counts_.find(prefix); it != counts_.end()) counts_.erase(it);
@@ -217,34 +239,40 @@ void EngineImpl::Freeze() {
 void EngineImpl::LogFailed(const Status& status) {
   log_failed_ = true;
   NoteError("log", status);
-  if (closing_) return;
-  if (active_->empty() && frozen_.empty()) {
-    // Nothing that tables do not have.
-    env_.Post([this, alive = alive()] {
-      if (!alive.expired()) ResumeAfterLogFailure();
-    });
-    return;
-  }
+  // With nothing to be moved the next attempt comes at once, and a broken disk would be asked for ever.
+  if (active_->empty() && frozen_.empty()) return RescueLater();
+  Rescue();
+}
+
+void EngineImpl::Rescue() {
+  if (!log_failed_ || closing_) return;
   if (!active_->empty()) {
-    CHECK(generation_ids_.size() < kGenerationIdMax);
+    // Cleaning a generation gives its id back.
+    if (generation_ids_.size() >= kGenerationIdMax) return RescueLater();
     // No new segment yet: the log may not be written to before all this is in tables.
     counted_total_ = nullptr;
-    active_->last_group = log_->current_group() - 1;
+    active_->last_group = log_->EndUnlogged();
     frozen_.push_back(std::move(active_));
     active_ = NewGeneration(0);
   }
+  if (frozen_.empty()) return ResumeLog();
   MaybeFlush();
 }
 
-void EngineImpl::ResumeAfterLogFailure() {
-  if (!log_failed_ || closing_) return;
-  CHECK(active_->empty() && frozen_.empty());
+void EngineImpl::RescueLater() {
+  env_.RunAfter(kRescueRetryDelayMs, [this, alive = alive()] {
+    if (!alive.expired()) Rescue();
+  });
+}
+
+void EngineImpl::ResumeLog() {
   log_failed_ = false;
   log_->Resume();
   // The active generation is empty: it begins with the new segment.
   generation_ids_.erase(active_->id);
   active_ = NewGeneration(log_->StartSegment());
   Log(LogLevel::kNotice, "engine: all data is in tables; writes are taken again");
+  log_->Report();
 }
 
 }  // namespace varve

@@ -96,6 +96,7 @@ class EngineImpl final : public Engine {
   Status OpenTablesOfVersion();
   Status RemoveStrangers();
   Status ReplayLogs();
+  Status MakeDurable(uint64_t segment, uint64_t size_bytes);
   Status StartManifest();
   void StartLog(uint64_t last_group, std::vector<uint64_t> old_segments);
 
@@ -107,12 +108,17 @@ class EngineImpl final : public Engine {
                    uint64_t hash, uint64_t group);
   void AddCount(Slice key, int delta);
   void KillPrefix(Slice prefix);
+  // Whether all keys under `prefix` are dead, be it durable or not.
+  bool IsDead(Slice prefix) const;
   bool MayBeInTables(Slice key) const;
   std::unique_ptr<Generation> NewGeneration(uint64_t first_segment);
   bool GenerationIsFull() const;
   void Freeze();
   void LogFailed(const Status& status);
-  void ResumeAfterLogFailure();
+  // Moves what the failed log was to hold into tables; when all is there, has the log resume.
+  void Rescue();
+  void RescueLater();
+  void ResumeLog();
 
   // --- lookup.cc ---
   Status GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Value* value);
@@ -200,8 +206,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<LogWriter> log_;
   std::function<void()> on_reported_;
   uint64_t last_commit_group_ = 0;
-  // After the log failed: commits wait until generations up to this many have been flushed.
-  bool log_failed_ = false;
+  bool log_failed_ = false;  // until all that is dirty has been flushed
   bool freeze_dead_armed_ = false;
 
   // --- Reading ---
@@ -222,7 +227,8 @@ class EngineImpl final : public Engine {
   bool compaction_running_ = false;
   bool compact_all_ = false;
   bool upkeep_posted_ = false;
-  std::vector<std::function<void(Status)>> flush_waiters_;
+  // Each waits until tables have all groups up to one.
+  std::vector<std::pair<uint64_t, std::function<void(Status)>>> flush_waiters_;
   std::vector<std::function<void(Status)>> compact_waiters_;
   uint64_t outside_bytes_ = 0;
 

@@ -34,9 +34,7 @@ std::optional<FileName> ParseNumber(FileKind kind, Slice digits) {
 
 }  // namespace
 
-std::string TableFileName(uint64_t number) {
-  return FormatNumber(number).append(kTableSuffix);
-}
+std::string TableFileName(uint64_t number) { return FormatNumber(number).append(kTableSuffix); }
 
 std::string LogFileName(uint64_t number) { return FormatNumber(number).append(kLogSuffix); }
 

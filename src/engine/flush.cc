@@ -95,28 +95,41 @@ void EngineImpl::GenerationInstalled() {
   frozen_.pop_front();
   if (state_.first_log_segment != 0) log_->RetireBefore(state_.first_log_segment);
   ScheduleUpkeep();
-  if (log_failed_ && frozen_.empty()) ResumeAfterLogFailure();
+  if (log_failed_ && frozen_.empty()) Rescue();
   MaybeFlush();
-  MaybeCompact();
   ServeFlushWaiters();
 }
 
 void EngineImpl::Flush(std::function<void(Status)> done) {
-  flush_waiters_.push_back(std::move(done));
+  flush_waiters_.emplace_back(last_commit_group_, std::move(done));
   if (!log_failed_) Freeze();
   ServeFlushWaiters();
 }
 
 void EngineImpl::ServeFlushWaiters() {
-  if (!frozen_.empty()) return;
-  for (auto& done : std::exchange(flush_waiters_, {})) done(Status::Ok());
+  const bool nothing_dirty = frozen_.empty() && active_->empty();
+  std::vector<std::function<void(Status)>> served;
+  std::erase_if(flush_waiters_, [&](auto& waiter) {
+    if (!nothing_dirty && waiter.first > state_.flushed_group) return false;
+    served.push_back(std::move(waiter.second));
+    return true;
+  });
+  // What could not be frozen when it was asked for. While the log has failed, Rescue sees to it.
+  if (!flush_waiters_.empty() && frozen_.empty() && !log_failed_) Freeze();
+  for (auto& done : served) done(Status::Ok());
 }
 
 // --- Compactions ---
 
 void EngineImpl::MaybeCompact() {
-  if (compaction_running_ || closing_) return;
-  const PolicyState state{options_, busy_tables_, state_.dead_prefixes, env_.WallMs()};
+  // While a change is being written, what it says of dead prefixes is not known to a job that would
+  // start now, though the job's tables would be numbered as if it were.
+  if (compaction_running_ || change_running_ || closing_) return;
+  const PolicyState state{.options = options_,
+                          .busy = busy_tables_,
+                          .dead_prefixes = state_.dead_prefixes,
+                          .now_ms = env_.WallMs(),
+                          .jobs_drop_expired = true};
   std::optional<CompactionPlan> plan = policy_.Pick(*state_.version, state);
   if (!plan && compact_all_) plan = policy_.PickManual(*state_.version, state);
   if (!plan) return CompactionDone();
@@ -176,7 +189,7 @@ void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& res
   const auto installed = [this, plan, result, read] {
     ++stats_.compactions;
     for (const auto& [prefix, delta] : result.settled) {
-      if (const auto it = counts_.find(prefix); it != counts_.end()) it->second += delta;
+      if (!IsDead(prefix)) counts_[prefix] += delta;
     }
     busy_tables_.clear();
     compaction_running_ = false;
@@ -188,7 +201,6 @@ void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& res
       Log(LogLevel::kVerbose, "engine: compacted %s, %s in %s out", plan.ToString().c_str(),
           FormatBytes(result.bytes_read).c_str(), FormatBytes(result.bytes_written).c_str());
     }
-    MaybeCompact();
   };
   changes_.push_back({build, installed});
   InstallNext();
@@ -318,6 +330,7 @@ void EngineImpl::EditWritten(const VersionEdit& edit) {
   change_running_ = false;
   change.installed();
   InstallNext();
+  MaybeCompact();
 }
 
 void EngineImpl::SetVersionTables() {

@@ -30,12 +30,14 @@ const Record* EngineImpl::FindRecord(Slice key, ReadScope& scope) const {
   Record* record = records_.Find(key, records_.HashOf(key));
   if (record == nullptr) return nullptr;
   if (!record->referenced()) record->set_referenced(true);
-  if (record->dirty()) {
-    // Groups not reported yet are few, so sixteen bits say which one it was. A record that is older by a
-    // multiple of 65536 groups is mistaken for a young one: its reply waits a moment in vain.
-    const uint64_t current = log_->current_group();
-    const uint16_t age = static_cast<uint16_t>(current - record->group_low());
-    if (age < current - log_->reported_group()) scope.DependsOn(current - age);
+  const uint64_t newest = last_commit_group_;
+  const uint64_t reported = log_->reported_group();
+  if (newest > reported && record->dirty()) {
+    // Groups that are not reported yet are few, so sixteen bits say which one it was. A record that is older
+    // by a multiple of 65536 groups is mistaken for a young one: its reply waits for a group that is on its
+    // way to the log, a moment in vain.
+    const uint16_t age = static_cast<uint16_t>(newest - record->group_low());
+    if (age < newest - reported) scope.DependsOn(newest - age);
   }
   return record;
 }
@@ -181,6 +183,8 @@ void EngineImpl::BlockLoaded(uint64_t file_number, BlockHandle handle,
 // --- A key by chance ---
 
 Status EngineImpl::RandomKey(Slice prefix, ReadScope& scope, std::string* key) {
+  // That a key is there is news as well, and so is that none is.
+  scope.DependsOn(last_commit_group_);
   if (scope.random_seed == 0) scope.random_seed = random_.Next() | 1;
   Random random(scope.random_seed);
   uint64_t table_entries = 0;

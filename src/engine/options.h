@@ -33,8 +33,9 @@ struct Options {
   uint64_t segment_bytes = 0;             // preallocated; a larger group gets a larger segment
   uint64_t log_bytes_per_generation = 0;  // frozen at this much log too: overwrites grow only the log
   uint64_t log_pending_bytes_max = 64u << 20;  // not yet written; above it writers are held
-  // Free segments kept for reuse.
-  int spare_segments_max = 3;
+  // Segments kept for reuse. A new one has to be filled with zeros first, which doubles what is
+  // written, so by default there are as many as a generation fills.
+  uint64_t spare_segments_max = 0;
 
   // --- Tables ---
   uint32_t block_bytes = 16 * 1024;  // before compression

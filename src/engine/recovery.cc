@@ -24,6 +24,17 @@
 
 namespace varve {
 
+namespace {
+
+std::string ParentDirectory(const std::string& path) {
+  const size_t last = path.find_last_not_of('/');
+  const size_t slash = last == std::string::npos ? 0 : path.find_last_of('/', last);
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Engine>> Engine::Open(const Options& options, Env& env) {
   auto engine = std::make_unique<EngineImpl>(options, env);
   if (Status s = engine->Recover(); !s.ok()) return s;
@@ -91,8 +102,11 @@ Status EngineImpl::OpenOrCreateManifest() {
     if (file) next_file_number_ = std::max(next_file_number_, file->number + 1);
   }
   manifest_ = std::make_shared<ManifestWriter>(env_, options_.directory, state_.database_id);
+  if (contents.ok()) return Status::Ok();
+  // The directory may be new as well, and a power cut could take it back with all that is in it.
+  RETURN_IF_ERROR(env_.SyncDirectory(ParentDirectory(options_.directory)));
   // The first manifest comes before the first segment: a directory without one was never used.
-  return contents.ok() ? Status::Ok() : StartManifest();
+  return StartManifest();
 }
 
 Status EngineImpl::StartManifest() {
@@ -148,12 +162,10 @@ Status EngineImpl::ReplayLogs() {
   });
   if (!end.ok()) return end.status();
 
-  // What a process crash left in the kernel only is about to be relied on.
+  // What is about to be relied on may be in the kernel only, unless the log was closed in good order.
   for (const uint64_t number : replay.segments) {
-    Result<std::unique_ptr<File>> file =
-        env_.Open(JoinPath(options_.directory, LogFileName(number)), OpenMode::kReuse);
-    if (!file.ok()) return file.status();
-    RETURN_IF_ERROR((*file)->Sync());
+    if (end->end == SegmentEnd::kSealed || number > end->segment) break;
+    RETURN_IF_ERROR(MakeDurable(number, number == end->segment ? end->offset : UINT64_MAX));
   }
   for (const auto& [segment, offset] : end->new_ends) state_.log_ends[segment] = offset;
   RETURN_IF_ERROR(StartManifest());
@@ -172,6 +184,28 @@ Status EngineImpl::ReplayLogs() {
   }
   StartLog(std::max(end->last_group, state_.flushed_group), std::move(replay.segments));
   return Status::Ok();
+}
+
+// Writes the first part of a segment over itself, and syncs it. Without the writing the sync would
+// prove nothing: if one failed in an earlier life, the kernel goes on showing bytes that the disk has
+// not, and calls them clean.
+Status EngineImpl::MakeDurable(uint64_t segment, uint64_t size_bytes) {
+  constexpr uint64_t kChunkBytes = 1u << 20;
+  const std::string path = JoinPath(options_.directory, LogFileName(segment));
+  Result<std::unique_ptr<File>> file = env_.Open(path, OpenMode::kReuse);
+  if (!file.ok()) return file.status();
+  const Result<uint64_t> file_bytes = (*file)->Size();
+  if (!file_bytes.ok()) return file_bytes.status();
+  const uint64_t end = std::min(size_bytes, *file_bytes);
+  std::string chunk;
+  for (uint64_t offset = 0; offset < end; offset += chunk.size()) {
+    chunk.resize(std::min(kChunkBytes, end - offset));
+    const Result<size_t> read = (*file)->ReadAt(offset, chunk.size(), chunk.data());
+    if (!read.ok()) return read.status();
+    if (*read < chunk.size()) return Status::IoError(path + ": became shorter while it was read");
+    RETURN_IF_ERROR((*file)->WriteAt(offset, chunk));
+  }
+  return (*file)->Sync();
 }
 
 Status EngineImpl::ApplyReplayed(uint64_t group, Slice payload) {
@@ -248,6 +282,7 @@ Status EngineImpl::Close() {
   log_->Stop();
   // Jobs under way end; what they report is installed or, if it cannot be, done again at the next start.
   env_.RunUntil([&] { return env_.pending_jobs() == 0; });
+  if (outcome.ok()) outcome = log_->failure();
   if (outcome.ok()) {
     bool sealed = false;
     log_->Seal([&](const Status& status) {

@@ -104,6 +104,7 @@ bool EngineImpl::CleanSome() {
     generation_ids_.erase(generation.id);
     flushed_.pop_front();
     cleaned_in_front_ = 0;
+    ServeFlushWaiters();  // who may have waited for an id
   }
   return !flushed_.empty();
 }

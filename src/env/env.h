@@ -114,7 +114,8 @@ class Env {
   // Runs `job` once on the loop after `delay_ms`. Zero-cost when idle.
   virtual TimerId RunAfter(uint64_t delay_ms, Job job) = 0;
   virtual void CancelTimer(TimerId id) = 0;
-  // Jobs scheduled whose `done` has not run, and posts that have not: 0 means idle. Timers do not count.
+  // Jobs scheduled whose `done` has not run, and posts that have not: 0 means idle. Timers do
+  // not count.
   virtual size_t pending_jobs() const = 0;
   // Runs loop events until `finished` returns true: for open, close and tools, never inside a
   // callback of the loop.

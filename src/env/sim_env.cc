@@ -83,7 +83,7 @@ class SimOpenFile final : public File {
     uint64_t written = size;
     if (!status.ok()) written = IsAlive() ? env_.disk_random_.Uniform(size + 1) : 0;
     // A disk without room keeps what fits into the blocks it has.
-    if (false) {
+    if (status.code() == StatusCode::kNoSpace) {
       const uint64_t end = node_->file.size();
       written = std::min(written, end > offset ? end - offset : 0);
     }

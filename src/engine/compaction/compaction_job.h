@@ -51,7 +51,7 @@ struct TableJobContext {
   Env* env = nullptr;
   uint64_t database_id = 0;
   DeadPrefixes dead_prefixes;  // only such as are durable: a job may not make true what a power cut could take back
-  std::vector<uint64_t> file_numbers;  // reserved for outputs, more than can be needed
+  std::vector<uint64_t> file_numbers;  // reserved for outputs
   int64_t now_ms = 0;
 };
 

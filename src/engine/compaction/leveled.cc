@@ -2,6 +2,7 @@
 #include "engine/compaction/leveled.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -43,9 +44,7 @@ bool MostlyTombstones(const FileMeta& file) { return file.tombstones > file.entr
 class Picker {
  public:
   Picker(const Version& version, const PolicyState& state)
-      : version_(version),
-        state_(state),
-        targets_(LevelTargetsOf(version, state.options)) {}
+      : version_(version), state_(state), targets_(LevelTargetsOf(version, state.options)) {}
 
   Plan Automatic() const;
   Plan Manual() const;
@@ -121,8 +120,8 @@ Plan Picker::DropDead() const {
                         .reason = CompactionReason::kDeadPrefix,
                         .drop_only = true};
     for (const FileRef& file : version_.level(level)) {
-      if (IsBusy(file) || !state_.dead_prefixes.CoversRange(file->smallest, file->largest)) continue;
-      plan.inputs.push_back(file);
+      const bool dead = state_.dead_prefixes.CoversRange(file->smallest, file->largest);
+      if (dead && !IsBusy(file)) plan.inputs.push_back(file);
     }
     if (!plan.inputs.empty()) return plan;
   }
@@ -217,15 +216,15 @@ Plan Picker::PushDown(int level, size_t index, CompactionReason reason) const {
   return plan;
 }
 
-// Takes neighbours along that meet nothing but what is merged anyway, as far as the job's size allows.
+// Takes neighbours along that meet nothing but what is merged anyway, as far as the job's size
+// allows.
 void Picker::Widen(size_t index, CompactionPlan* plan) const {
   const FileList& files = version_.level(plan->level);
   uint64_t bytes = plan->input_bytes();
   const auto take = [&](const FileRef& file) {
-    const FileList meets =
-        version_.Overlapping(plan->output_level,
-                             std::min(file->smallest, plan->inputs.front()->smallest),
-                             std::max(file->largest, plan->inputs.back()->largest));
+    const FileList meets = version_.Overlapping(
+        plan->output_level, std::min(file->smallest, plan->inputs.front()->smallest),
+        std::max(file->largest, plan->inputs.back()->largest));
     if (IsBusy(file) || meets.size() != plan->next_inputs.size() ||
         bytes + file->size_bytes > bytes_max()) {
       return false;
@@ -247,7 +246,9 @@ Plan Picker::FromLevel(int level, CompactionReason reason) const {
     bool later;  // not mostly tombstones
     double cost;
     size_t index;
-    auto operator<=>(const Candidate&) const = default;
+    bool operator<(const Candidate& other) const {
+      return std::tie(later, cost, index) < std::tie(other.later, other.cost, other.index);
+    }
   };
   std::vector<Candidate> candidates;
   candidates.reserve(files.size());
@@ -280,7 +281,8 @@ Plan Picker::FromLevel0(CompactionReason reason) const {
 }
 
 // The oldest table of level 0 and all that overlap it, or each other, or lie between them.
-// Where that is too much for one job the newest are left out: what is older may go first, never what is newer.
+// Where that is too much for one job the newest are left out: what is older may go first, never
+// what is newer.
 FileList Picker::OldestOverlapping() const {
   const FileList& newest = version_.level(0);
   FileList taken = {newest.back()};

@@ -1,8 +1,9 @@
 // engine/compaction/policy.h: what to compact next.
 //
 // A policy is a pure function from a version to an optional plan: no disk, no clock, no
-// memory of former calls. So it is tested as text, can be simulated at any size, and may run on any thread.
-// See also: leveled.h (the one in use), compaction_job (does it).
+// memory of former calls. So it is tested as text, can be simulated at any size, and may run on any
+// thread.
+// See also: leveled.h (the one in use), compaction_job.h (does it).
 #pragma once
 
 #include <cstdint>
@@ -48,8 +49,8 @@ struct PolicyState {
   const std::set<uint64_t>& busy;
   const DeadPrefixes& dead_prefixes;
   int64_t now_ms = 0;
-  // Whether jobs drop expired entries where nothing lies below. Otherwise a table that has expired as a
-  // whole is left alone: rewriting it would change nothing, for ever.
+  // Whether jobs drop expired entries where nothing lies below. Otherwise a table that has expired
+  // as a whole is left alone: rewriting it would change nothing, for ever.
   bool jobs_drop_expired = false;
 };
 
@@ -61,8 +62,8 @@ class CompactionPolicy {
   virtual std::optional<CompactionPlan> Pick(const Version& version,
                                              const PolicyState& state) const = 0;
 
-  // The next step towards all tables being in the last level, without a tombstone or a dead key. Nothing
-  // once they are, or while the next step is busy.
+  // The next step towards all tables being in the last level, without a tombstone or a dead key.
+  // Nothing once they are, or while the next step is busy.
   virtual std::optional<CompactionPlan> PickManual(const Version& version,
                                                    const PolicyState& state) const = 0;
 

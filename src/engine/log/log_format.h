@@ -1,8 +1,8 @@
 // engine/log/log_format.h: the bytes of a log segment.
 //
 // The log is a row of segments, files of a size that is allocated ahead and of which
-// only a front part is in use. A segment is a header and then records, one for each group, that is for
-// all commits of one turn of the loop:
+// only a front part is in use. A segment is a header and then records, one for each group, that is
+// for all commits of one turn of the loop:
 //
 //   segment header
 //   offset  size  field        All integers are little-endian.
@@ -27,21 +27,24 @@
 //                               to a multiple of 8, which belong to no checksum
 //
 // A record is valid if and only if its header check and its checksum match, it fits the file, its
-// type is known and its segment number is the file's own. The first invalid record ends the segment. Whether that
-// is a torn tail or damage is decided in log_reader.h; the group numbers are for that.
+// type is known and its segment number is the file's own. The first invalid record ends the
+// segment. Whether that is a torn tail or damage is decided in log_reader.h; the group numbers are
+// for that.
 //
 // Why two checks: looking for life behind a damaged record tries every eighth byte. The header
 // check settles each at the price of 36 bytes, whatever length the bytes there may claim.
 //
-// Why a seed: files are recycled, and what is left of a former life must not look like data. The segment
-// number sees to that, unless a client stored a value that is itself an image of a record. The seed is the
-// database id, which is random and never shown to clients, so nobody can make such an image.
+// Why a seed: files are recycled, and what is left of a former life must not look like data. The
+// segment number sees to that, unless a client stored a value that is itself an image of a record.
+// The seed is the database id, which is random and never shown to clients, so nobody can make such
+// an image.
 //
 //   Group 42 of segment 3 in database 7, one entry (SET k v), 41 known to be durable:
 //   381481fc58f0f21d | 0500000000000000 | 0300000000000000 | 2a00000000000000 |
 //   2900000000000000 | 01000000 | bcadd56a | 0101016b76 | 000000
 //
-// Change together: log_record.cc, log_reader.cc, the log writer, tools, docs/FORMATS.md, tests/compat/.
+// Change together: log_record.cc, log_reader.cc, the log writer, tools, docs/FORMATS.md,
+// tests/compat/.
 #pragma once
 
 #include <cstddef>

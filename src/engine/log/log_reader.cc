@@ -123,7 +123,8 @@ Result<Slice> LogReader::View(uint64_t offset, uint64_t size) {
   if (offset >= limit_) return Slice();
   size = std::min(size, limit_ - offset);
   if (offset < buffer_offset_ || offset + size > buffer_offset_ + buffer_bytes_) {
-    // What the buffer already has of it is read again: simpler than moving it, and in the page cache.
+    // What the buffer already has of it is read again: simpler than moving it, and in the page
+    // cache.
     const uint64_t wanted = std::min(std::max(size, kChunkBytes), limit_ - offset);
     if (wanted > buffer_capacity_) {
       buffer_ = std::make_unique_for_overwrite<char[]>(wanted);
@@ -227,8 +228,8 @@ Status Replay::ReplayRecords(size_t index, LogReader& reader) {
     const bool seal = record.header.type == LogRecordType::kSeal;
     if (segment_group_ != 0 && record.header.group < segment_group_ + (seal ? 0 : 1)) {
       return Status::Corruption(reader.path() + ": group " + std::to_string(record.header.group) +
-                                " at offset " + std::to_string(record.offset) +
-                                " follows group " + std::to_string(segment_group_));
+                                " at offset " + std::to_string(record.offset) + " follows group " +
+                                std::to_string(segment_group_));
     }
     if (record.header.group > (seal ? log_end_.last_group : needed_group())) {
       return EndBefore(index, reader, record.offset, record.offset);
@@ -259,8 +260,8 @@ Status Replay::StepOverHole(size_t index, const Segment& segment, LogReader& rea
                             bool* resumed) {
   const uint64_t hole = reader.offset();
   LogRecord next;
-  Status status = reader.FindHeader(std::max<uint64_t>(hole + kLogAlignBytes, kLogFileHeaderBytes),
-                                    &next);
+  Status status =
+      reader.FindHeader(std::max<uint64_t>(hole + kLogAlignBytes, kLogFileHeaderBytes), &next);
   if (!status.ok() && !status.is_not_found()) return status;
   const bool seal = status.ok() && next.header.type == LogRecordType::kSeal;
   if (status.ok() && next.header.group <= (seal ? log_end_.last_group : needed_group())) {
@@ -276,8 +277,8 @@ Status Replay::StepOverHole(size_t index, const Segment& segment, LogReader& rea
   return Status::Ok();  // The next segment will tell whether something is missing.
 }
 
-// The needed group is missing. Ends the log, unless a record from `search_from` on knew it to be durable.
-// `hole` is where bytes of this segment are bad; if none are, it is `search_from`.
+// The needed group is missing. Ends the log, unless a record from `search_from` on knew it to be
+// durable. `hole` is where bytes of this segment are bad; if none are, it is `search_from`.
 Status Replay::EndBefore(size_t index, const LogReader& reader, uint64_t hole,
                          uint64_t search_from) {
   missing_ = true;

@@ -3,19 +3,21 @@
 // LogReader walks one segment up to its first invalid record. ReplayLog walks all of
 // them and holds the whole rule:
 //
-//   - Groups are numbered without gaps, and are replayed without gaps: what is handed on is a prefix of what was
-//     written. Groups up to flushed_group are in tables; they may be absent or damaged.
+//   - Groups are numbered without gaps, and are replayed without gaps: what is handed on is a
+//     prefix of what was written. Groups up to flushed_group are in tables; they may be absent or
+//     damaged.
 //   - A group is missing if no valid record of it comes before one with a greater number. There the
 //     log ends. What lies behind, also in later segments, is ignored.
 //   - Unless something behind the end was written when the missing group was known to be
-//     durable: its synced_group says so. Then the disk has lost what it promised, which is kCorruption, with
-//     file and offset; otherwise a power cut took what nobody had been told to rely on.
+//     durable: its synced_group says so. Then the disk has lost what it promised, which is
+//     kCorruption, with file and offset; otherwise a power cut took what nobody had been told to
+//     rely on.
 //   - A later segment may repeat groups. The first copy counts; both have the same bytes.
-//   - A known end (from the manifest) cuts a segment: up to there it must be valid, behind it is void, be it
-//     readable or not. An end within the file's header voids the whole segment.
+//   - A known end (from the manifest) cuts a segment: up to there it must be valid, behind it is
+//     void, be it readable or not. An end within the file's header voids the whole segment.
 //
-// What the caller does with the outcome, in this order and before it writes to the log again, for otherwise
-// the next replay could meet what this one ignored:
+// What the caller does with the outcome, in this order and before it writes to the log again, for
+// otherwise the next replay could meet what this one ignored:
 //
 //   1. sync each segment that was replayed    what was read may be in the page cache only
 //   2. put LogEnd::new_ends into the manifest
@@ -64,7 +66,8 @@ class LogReader {
   LogReader(const File& file, std::string path, uint64_t segment, uint64_t database_id,
             std::optional<uint64_t> known_end = std::nullopt);
 
-  // The next valid record; a seal is one too. False at the end, see end(), or after an error, see status().
+  // The next valid record; a seal is one too. False at the end, see end(), or after an error, see
+  // status().
   bool Next(LogRecord* record);
 
   // An intact header of this segment at or behind `from`, whether its payload is or not: what it
@@ -109,8 +112,8 @@ class LogReader {
 struct LogReplay {
   std::string directory;
   uint64_t database_id = 0;
-  std::vector<uint64_t> segments;             // those that are there and live, in rising order
-  std::map<uint64_t, uint64_t> known_ends;    // segment -> offset
+  std::vector<uint64_t> segments;           // those that are there and live, in rising order
+  std::map<uint64_t, uint64_t> known_ends;  // segment -> offset
   uint64_t flushed_group = 0;
 };
 

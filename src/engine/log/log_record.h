@@ -30,8 +30,8 @@ struct LogRecordHeader {
 void EncodeLogHeader(uint64_t database_id, const LogRecordHeader& header,
                      std::span<const Slice> payload, char* to);
 
-// Writes one record with its padding, LogRecordBytes() in all, in one go. The payload is `bytes` with the
-// splices in their places. REQUIRES: offset is a multiple of kLogAlignBytes.
+// Writes one record with its padding, LogRecordBytes() in all, in one go. The payload is `bytes`
+// with the splices in their places. REQUIRES: offset is a multiple of kLogAlignBytes.
 Status WriteLogRecord(File& file, uint64_t database_id, uint64_t offset,
                       const LogRecordHeader& header, Slice bytes,
                       const std::vector<Splice>& splices);

@@ -30,17 +30,25 @@ struct LogWriter::Segment {
   int groups_unwritten = 0;
   bool unsynced = false;
   bool ready = false;  // the file is there and survives a power cut
+  bool doubtful = false;  // it was in use when the log failed
 
   std::string path() const { return JoinPath(directory, LogFileName(number)); }
 
-  // Makes the file, or turns `recycled` into it, up to the point where a record that is written and synced
-  // survives a power cut.
+  // Makes the file, or turns `recycled` into it, up to the point where a record that is written
+  // and synced survives a power cut. Leaves no file behind if it cannot.
   Status Prepare(Env& env, uint64_t recycled, bool preallocate);
+  Status MakeFile(Env& env, uint64_t recycled, bool preallocate);
   // On the log thread.
   Status Write(const Group& group, uint64_t synced_group) const;
 };
 
 Status LogWriter::Segment::Prepare(Env& env, uint64_t recycled, bool preallocate) {
+  const Status status = MakeFile(env, recycled, preallocate);
+  if (!status.ok()) (void)env.Remove(path());
+  return status;
+}
+
+Status LogWriter::Segment::MakeFile(Env& env, uint64_t recycled, bool preallocate) {
   if (recycled != 0) {
     RETURN_IF_ERROR(env.Rename(JoinPath(directory, LogFileName(recycled)), path()));
   }
@@ -78,7 +86,10 @@ LogWriter::LogWriter(const Options& options, Env& env, uint64_t database_id, uin
 LogWriter::~LogWriter() { Stop(); }
 
 uint64_t LogWriter::Append(const Batch& batch) {
-  CHECK(!failed());
+  if (failed()) {
+    has_unlogged_ = true;
+    return current_group_;
+  }
   const size_t base = gathering_.bytes.size();
   gathering_.bytes.append(batch.bytes());
   for (const Splice& splice : batch.splices()) {
@@ -109,8 +120,8 @@ uint64_t LogWriter::StartSegment() {
         [&env = env_, segment = segment_, status] {
           *status = segment->Prepare(env, 0, false);
         },
-        [this, alive = std::weak_ptr<bool>(alive_), segment = segment_, status] {
-          if (alive.expired()) return;
+        [this, alive = std::weak_ptr<bool>(alive_), life = life_, segment = segment_, status] {
+          if (alive.expired() || life != life_) return;
           segment->ready = status->ok();
           if (!status->ok()) Fail(*status);
         });
@@ -170,19 +181,25 @@ void LogWriter::WriteNext() {
         *status = segment.Write(*group, synced_group);
         if (status->ok() && sync) *status = segment.file->Sync();
       },
-      [this, alive = std::weak_ptr<bool>(alive_), group, status, sync] {
-        if (!alive.expired()) Wrote(*group, sync, *status);
+      [this, alive = std::weak_ptr<bool>(alive_), life = life_, group, status, sync] {
+        if (alive.expired()) return;
+        writing_ = false;
+        pending_bytes_ -= group->payload_bytes();
+        --group->segment->groups_unwritten;
+        if (life == life_) return Wrote(*group, sync, *status);
+        WriteMore();
       });
 }
 
-void LogWriter::Wrote(const Group& group, bool synced, const Status& status) {
-  writing_ = false;
-  pending_bytes_ -= group.payload_bytes();
-  Segment& segment = *group.segment;
-  --segment.groups_unwritten;
-  if (!status.ok()) return Fail(status);
-  if (failed()) return;  // a sync failed meanwhile; Resume will report
+void LogWriter::WriteMore() {
+  if (failed()) return;
+  if (closed_.empty()) return EndTurn();  // what has gathered since need not wait for the turn to end
+  WriteNext();
+}
 
+void LogWriter::Wrote(const Group& group, bool synced, const Status& status) {
+  if (!status.ok()) return Fail(status);
+  Segment& segment = *group.segment;
   bytes_written_ += LogRecordBytes(group.payload_bytes());
   ++groups_written_;
   written_group_ = group.number;
@@ -194,22 +211,17 @@ void LogWriter::Wrote(const Group& group, bool synced, const Status& status) {
     // An earlier group may still be unsynced if the durability was changed in between.
     const bool all = std::none_of(used_.begin(), used_.end(), [](auto& s) { return s->unsynced; });
     if (all && !syncing_) synced_group_ = group.number;
-  } else if (durability_ == Durability::kEverySecond) {
-    ArmSyncTimer();
   }
   ReleaseRetired();
   if (spares_.empty()) PrepareSpare();
-
-  if (!closed_.empty()) {
-    WriteNext();
-  } else {
-    EndTurn();  // what has gathered since need not wait for the turn to end
-  }
-  ServeSyncWaiters();
-  ReportUpTo(group.number);
+  WriteMore();
+  ContinueSyncing();
+  Report();
 }
 
-void LogWriter::ReportUpTo(uint64_t group) {
+void LogWriter::Report() {
+  const uint64_t group = durability_ == Durability::kAlways ? synced_group_ : written_group_;
+  if (group <= reported_group_) return;
   reported_group_ = group;
   callbacks_.on_reported();
 }
@@ -258,21 +270,29 @@ void LogWriter::StartSync() {
         }
         *took_us = env.MonotonicUs() - start_us;
       },
-      [this, alive = std::weak_ptr<bool>(alive_), group, status, took_us] {
+      [this, alive = std::weak_ptr<bool>(alive_), life = life_, group, status, took_us] {
         if (alive.expired()) return;
+        syncing_ = false;
         sync_us_ += *took_us;
-        Synced(group, *status);
+        if (life == life_) return Synced(group, *status);
+        ContinueSyncing();
       });
 }
 
 void LogWriter::Synced(uint64_t group, const Status& status) {
-  syncing_ = false;
-  if (failed()) return;
   if (!status.ok()) return Fail(status);
   ++syncs_;
   synced_group_ = std::max(synced_group_, group);
-  if (durability_ == Durability::kEverySecond && written_group_ > synced_group_) ArmSyncTimer();
+  ContinueSyncing();
+  Report();
+}
 
+void LogWriter::ContinueSyncing() {
+  if (failed()) return;
+  if (written_group_ > synced_group_) {
+    if (durability_ == Durability::kAlways) StartSync();
+    if (durability_ == Durability::kEverySecond) ArmSyncTimer();
+  }
   ServeSyncWaiters();
 }
 
@@ -312,16 +332,25 @@ void LogWriter::ReleaseRetired() {
   std::erase_if(used_, [this](const std::shared_ptr<Segment>& segment) {
     const bool done = segment->number < live_from_ && segment != segment_ &&
                       segment->groups_unwritten == 0;
-    if (done && segment->ready) recyclable_.push_back(segment->number);
-    return done;
+    if (!done) return false;
+    if (segment->ready && !segment->doubtful) {
+      recyclable_.push_back(segment->number);
+    } else {
+      RemoveFile(segment->number);
+    }
+    return true;
   });
-  if (stopped_) return;
-  while (recyclable_.size() > static_cast<size_t>(options_.spare_segments_max)) {
-    const std::string path = JoinPath(options_.directory, LogFileName(recyclable_.back()));
+  while (recyclable_.size() > options_.spare_segments_max) {
+    RemoveFile(recyclable_.back());
     recyclable_.pop_back();
-    // Behind any sync of it. A file that stays is removed at the next start.
-    env_.Schedule(Lane::kSync, [&env = env_, path] { (void)env.Remove(path); }, [] {});
   }
+}
+
+void LogWriter::RemoveFile(uint64_t segment) {
+  if (stopped_) return;
+  // Behind any sync of it. A file that stays is removed at the next start.
+  const std::string path = JoinPath(options_.directory, LogFileName(segment));
+  env_.Schedule(Lane::kSync, [&env = env_, path] { (void)env.Remove(path); }, [] {});
 }
 
 void LogWriter::PrepareSpare() {
@@ -341,9 +370,10 @@ void LogWriter::PrepareSpare() {
   env_.Schedule(
       Lane::kSync,
       [&env = env_, spare, recycled, status] { *status = spare->Prepare(env, recycled, true); },
-      [this, alive = std::weak_ptr<bool>(alive_), spare, status] {
+      [this, alive = std::weak_ptr<bool>(alive_), life = life_, spare, status] {
         if (alive.expired()) return;
         preparing_spare_ = false;
+        if (status->ok() && life != life_) return RemoveFile(spare->number);
         if (status->ok()) {
           // A segment made meanwhile without us has a greater number, and segments are used in the order
           // of their numbers.
@@ -365,6 +395,7 @@ void LogWriter::PrepareSpare() {
 void LogWriter::Fail(const Status& status) {
   if (failed()) return;
   failure_ = status;
+  ++life_;
   Log(LogLevel::kWarning, "log: %s; writes are refused until all data is in tables",
       status.ToString().c_str());
   env_.CancelTimer(std::exchange(sync_timer_, 0));
@@ -376,18 +407,26 @@ void LogWriter::Fail(const Status& status) {
   pending_bytes_ -= gathering_.payload_bytes();
   if (!gathering_.bytes.empty()) ++current_group_;
   gathering_ = Group();
-  spares_.clear();  // Their directory entries may be as doubtful as the rest.
+  for (const auto& segment : used_) segment->doubtful = true;
+  // If the disk is full, what is kept for reuse makes room for the tables that are now needed.
+  for (const auto& spare : std::exchange(spares_, {})) RemoveFile(spare->number);
+  for (const uint64_t number : std::exchange(recyclable_, {})) RemoveFile(number);
   for (auto& [target, done] : std::exchange(sync_waiters_, {})) done(status);
   callbacks_.on_failed(status);
 }
 
-void LogWriter::Resume() {
+uint64_t LogWriter::EndUnlogged() {
   CHECK(failed());
+  if (std::exchange(has_unlogged_, false)) ++current_group_;
+  return current_group_ - 1;
+}
+
+void LogWriter::Resume() {
+  CHECK(failed() && !has_unlogged_);
   failure_ = Status::Ok();
   for (const auto& segment : used_) segment->unsynced = false;
   segment_ = nullptr;
   written_group_ = synced_group_ = current_group_ - 1;
-  ReportUpTo(current_group_ - 1);
 }
 
 void LogWriter::Seal(std::function<void(Status)> done) {

@@ -13,10 +13,14 @@
 // the next: a spare if one has been prepared (preallocated, header written, directory synced), so that
 // the change costs nothing. Segments that hold nothing live any more become spares.
 //
-// Failure. After a failed write or sync nothing more is written to any segment: the log is failed() and says so
-// through on_failed. The engine then moves all that is dirty into tables, after which
-// Resume(group) reports what was waiting and starts a fresh segment. What a failed segment holds is
-// never again counted on.
+// What is reported never runs ahead of the durability in force: under kAlways that is what is synced,
+// also if a group was written before the durability became kAlways.
+//
+// Failure. After a failed write or sync nothing more is written to any segment: the log is failed()
+// and says so through on_failed. The engine then moves all that is dirty into tables, after which
+// Resume() lets everything be reported and the next segment is a fresh one. What a failed segment
+// holds is never again counted on, and its file not used again. Jobs that were under way when the
+// log failed end without a word: they belong to a former life.
 //
 // Threads    Loop. Jobs on Lane::kLog and Lane::kSync work on segments they share.
 // See also: log_format.h (bytes), log_reader.h (the way back).
@@ -50,7 +54,8 @@ class LogWriter {
   // Waits for nothing: the Env has run all jobs by then.
   ~LogWriter();
 
-  // Adds a commit to the current group and returns the group. REQUIRES: !failed().
+  // Adds a commit to the current group and returns the group. When failed() it only counts the
+  // commit: whoever makes one then (deletes, on a full disk) moves it into tables.
   uint64_t Append(const Batch& batch);
   // Ends the current group, if it holds anything, and has it written.
   void EndTurn();
@@ -73,8 +78,12 @@ class LogWriter {
   uint64_t pending_bytes() const { return pending_bytes_; }
   bool failed() const { return !failure_.ok(); }
   const Status& failure() const { return failure_; }
-  // Everything committed is durable by other means; groups up to the current one are reported.
+  // Ends a group of commits that Append only counted, and returns the newest group. REQUIRES: failed().
+  uint64_t EndUnlogged();
+  // Everything committed is durable by other means. To be followed by StartSegment, and then Report.
   void Resume();
+  // Moves reported_group() on as far as the durability allows.
+  void Report();
 
   // Marks the end as meant. REQUIRES: everything is synced, and nothing is appended afterwards.
   void Seal(std::function<void(Status)> done);
@@ -99,16 +108,18 @@ class LogWriter {
 
   void CloseGroup();
   void WriteNext();
+  void WriteMore();
   void Wrote(const Group& group, bool synced, const Status& status);
   std::shared_ptr<Segment> TakeSegment();
   void PrepareSpare();
   void ReleaseRetired();
+  void RemoveFile(uint64_t segment);
   void StartSync();
   void Synced(uint64_t group, const Status& status);
+  void ContinueSyncing();
   void ServeSyncWaiters();
   void ArmSyncTimer();
   void Fail(const Status& status);
-  void ReportUpTo(uint64_t group);
 
   const Options options_;
   Env& env_;
@@ -125,6 +136,8 @@ class LogWriter {
   uint64_t reported_group_;
   uint64_t pending_bytes_ = 0;
   Status failure_;
+  uint64_t life_ = 0;  // counts failures
+  bool has_unlogged_ = false;
 
   std::shared_ptr<Segment> segment_;               // closed groups go here
   std::deque<std::shared_ptr<Segment>> spares_;    // ready to use, lowest number first

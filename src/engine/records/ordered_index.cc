@@ -2,6 +2,7 @@
 #include "engine/records/ordered_index.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -13,7 +14,10 @@ namespace {
 // Merging runs on the loop costs about 50 ns a record; together no more than this.
 constexpr size_t kMergeOnLoopMax = 4 * OrderedIndex::kSortOnLoopMax;
 
-// The first bytes of a key beside the pointer, so that most comparisons miss no cache.
+// Records lie all over memory: each is asked for this long before it is looked at.
+constexpr size_t kPrefetchAhead = 16;
+
+// Eight bytes of a key beside the pointer, as a number that sorts as they do.
 struct SortItem {
   uint64_t head;
   Record* record;
@@ -24,6 +28,27 @@ uint64_t HeadOf(Slice key, size_t skip) {
   key.remove_prefix(std::min(skip, key.size()));
   std::memcpy(&head, key.data(), std::min(key.size(), sizeof(head)));
   return __builtin_bswap64(head);
+}
+
+// By head, keeping the order of equal ones: a radix sort from the last byte to the first (Knuth, The Art of Computer
+// Programming, vol. 3, 5.2.5). It compares nothing, so it misses no branch; bytes in which all
+// heads agree cost nothing.
+void SortByHead(std::vector<SortItem>* items) {
+  constexpr size_t kBytes = sizeof(uint64_t);
+  constexpr size_t kValues = 256;
+  std::array<std::array<uint32_t, kValues>, kBytes> counts{};
+  for (const SortItem& item : *items) {
+    for (size_t b = 0; b < kBytes; ++b) ++counts[b][(item.head >> (8 * b)) & 0xff];
+  }
+  std::vector<SortItem> other(items->size());
+  for (size_t b = 0; b < kBytes; ++b) {
+    std::array<uint32_t, kValues>& count = counts[b];
+    if (count[(items->front().head >> (8 * b)) & 0xff] == items->size()) continue;
+    uint32_t at = 0;
+    for (uint32_t& c : count) at += std::exchange(c, at);
+    for (const SortItem& item : *items) other[count[(item.head >> (8 * b)) & 0xff]++] = item;
+    items->swap(other);
+  }
 }
 
 // Of equal keys only the first is left.
@@ -43,18 +68,36 @@ size_t CommonPrefixSize(Slice a, Slice b) {
 
 RecordRun SortedRun(std::vector<Record*> records) {
   if (records.empty()) return records;
-  // Newest first among equal keys: a stable sort over the reversed list.
+  CHECK(records.size() <= UINT32_MAX);
+  // Newest first among equal keys: what follows keeps the order of equals.
   std::reverse(records.begin(), records.end());
+  const auto prefetch = [&records](size_t i) {
+    if (i + kPrefetchAhead < records.size()) __builtin_prefetch(records[i + kPrefetchAhead]);
+  };
   size_t common = records[0]->key().size();
-  for (const Record* r : records) {
-    common = std::min(common, CommonPrefixSize(records[0]->key().substr(0, common), r->key()));
+  for (size_t i = 0; i < records.size(); ++i) {
+    prefetch(i);
+    common = std::min(common, CommonPrefixSize(records[0]->key().substr(0, common),
+                                               records[i]->key()));
   }
   std::vector<SortItem> items;
   items.reserve(records.size());
-  for (Record* r : records) items.push_back({HeadOf(r->key(), common), r});
-  std::stable_sort(items.begin(), items.end(), [](const SortItem& a, const SortItem& b) {
-    return a.head != b.head ? a.head < b.head : a.record->key() < b.record->key();
-  });
+  for (size_t i = 0; i < records.size(); ++i) {
+    prefetch(i);
+    items.push_back({HeadOf(records[i]->key(), common), records[i]});
+  }
+  SortByHead(&items);
+  // Where heads are equal, the whole keys decide.
+  for (auto from = items.begin(); from != items.end();) {
+    auto to = from + 1;
+    while (to != items.end() && to->head == from->head) ++to;
+    if (to - from > 1) {
+      std::stable_sort(from, to, [](const SortItem& a, const SortItem& b) {
+        return a.record->key() < b.record->key();
+      });
+    }
+    from = to;
+  }
   for (size_t i = 0; i < items.size(); ++i) records[i] = items[i].record;
   DropOlder(&records);
   return records;

@@ -71,8 +71,8 @@ class Block {
   void ReadHeads();
 
   Slice RestartKey(size_t restart) const;
-  // The last restart whose key is <= target; how many there are if none is. Only for keys that begin
-  // with the block's common prefix: for others the answer is arbitrary.
+  // The last restart whose key is <= target; how many there are if none is. Only for keys that
+  // begin with the block's common prefix: for others the answer is arbitrary.
   size_t FindRestart(Slice target) const;
   void PrefetchFrom(size_t restart) const;
   // From `restart` to the first entry >= target; true if one was found before the end.

@@ -37,7 +37,8 @@ inline uint64_t KeyHead(Slice key, size_t skip) {
 }
 
 // How many of `count` sorted keys are <= `key`, whose head is `head`. `head_of(i)` and `key_of(i)`
-// give the head and the whole of the i-th; of the latter only those with the same head are asked for.
+// give the head and the whole of the i-th; of the latter only those with the same head are asked
+// for.
 template <typename HeadOf, typename KeyOf>
 size_t CountUpTo(Slice key, uint64_t head, size_t count, HeadOf head_of, KeyOf key_of) {
   // The first i in [low, low + n) for which `is_before(i)` does not hold. The choice compiles to a

@@ -119,8 +119,9 @@ inline uint64_t FooterChecksum(const TableFooter& footer) {
 }
 
 // A restart costs the prefix of one key; what lies between two is searched entry by entry. The
-// second bound keeps that walk to a few cache lines: with 512 instead of 1024 bytes between restarts,
-// tables of 100-byte values grew by 0.7% and a search of a block out of cache took a fifth less.
+// second bound keeps that walk to a few cache lines: with 512 instead of 1024 bytes between
+// restarts, tables of 100-byte values grew by 0.7% and a search of a block out of cache took a
+// fifth less.
 inline constexpr size_t kRestartEntries = 16;
 inline constexpr size_t kRestartBytes = 512;
 

@@ -10,8 +10,8 @@ namespace varve {
 namespace {
 
 size_t CommonPrefixSize(Slice a, Slice b) {
-  return static_cast<size_t>(
-      std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+  return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first -
+                             a.begin());
 }
 
 // Calls visit(entry) for each dead prefix of `key`, longest first, until one call returns true.

@@ -3,11 +3,11 @@
 // A large collection or a whole space is deleted by declaring its prefix dead. Reads never
 // ask for such keys again; flushes and compactions drop them where they meet them.
 //
-// Every dead prefix has a bound, tables_below: a table with that number or a greater one was written by a
-// job that knew the prefix, and holds nothing under it. Without it a table whose range spans the
-// prefix would be rewritten again and again. Set it to the next file number when the prefix dies; raise it so again
-// when a job that had started before installs its tables. When no table below the bound meets
-// the prefix any more (see PrefixIsSpent) it can be forgotten.
+// Every dead prefix has a bound, tables_below: a table with that number or a greater one was
+// written by a job that knew the prefix, and holds nothing under it. Without it a table whose range
+// spans the prefix would be rewritten again and again. So it must be greater than every number
+// that was given to a job before the prefix was known to jobs. When no table below the bound
+// meets the prefix any more (see PrefixIsSpent) the prefix can be forgotten.
 //
 // Threads: as a container; jobs get a copy.
 #pragma once

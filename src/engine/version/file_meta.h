@@ -15,7 +15,7 @@ struct FileMeta {
   uint64_t size_bytes = 0;  // of the file
   std::string smallest;     // first and last key, both in the table
   std::string largest;
-  uint64_t entries = 0;     // tombstones included
+  uint64_t entries = 0;  // tombstones included
   uint64_t tombstones = 0;
   // Entries with an expiry, and the range of their times; meaningless if there are none.
   uint64_t expiring = 0;

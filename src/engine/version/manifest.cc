@@ -158,8 +158,8 @@ Status CheckNoData(Env& env, const std::string& directory) {
   for (const std::string& name : *names) {
     const std::optional<FileName> file = ParseFileName(name);
     if (!file || (file->kind != FileKind::kTable && file->kind != FileKind::kLog)) continue;
-    return Status::Corruption(JoinPath(directory, kCurrentFileName) + ": missing, though there is " +
-                              name);
+    return Status::Corruption(JoinPath(directory, kCurrentFileName) +
+                              ": missing, though there is " + name);
   }
   return Status::NotFound();
 }
@@ -273,8 +273,7 @@ Result<ManifestContents> ReadManifest(Env& env, const std::string& directory) {
                             ": missing, though CURRENT names it");
 }
 
-Result<ManifestContents> ReadManifestFile(Env& env, const std::string& directory,
-                                          uint64_t number) {
+Result<ManifestContents> ReadManifestFile(Env& env, const std::string& directory, uint64_t number) {
   const std::string path = JoinPath(directory, ManifestFileName(number));
   const Result<std::string> file = ReadWholeFile(env, path);
   if (!file.ok()) return file.status();

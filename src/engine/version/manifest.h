@@ -1,7 +1,7 @@
 // engine/version/manifest.h: the manifest on disk, written and read.
 //
-// A manifest is a header and then records, each one edit; the first is a snapshot. CURRENT names the
-// manifest in use.
+// A manifest is a header and then records, each one edit; the first is a snapshot. CURRENT names
+// the manifest in use.
 //
 //   manifest header
 //   offset  size  field        All integers are little-endian.
@@ -22,9 +22,9 @@
 //   CURRENT: one line of text, the manifest's name and, in hex, the XXH3 of that name:
 //   MANIFEST-000012 6f8e2de37ccdf1ae
 //
-// A record is valid if and only if it fits the file and both checks match. Each is synced before the
-// next is written, so an invalid record at the end is a torn one, and dropped; with a valid one behind
-// it the manifest is damaged. (log_format.h says why there are two checks and a seed.)
+// A record is valid if and only if it fits the file and both checks match. Each is synced before
+// the next is written, so an invalid record at the end is a torn one, and dropped; with a valid one
+// behind it the manifest is damaged. (log_format.h says why there are two checks and a seed.)
 //
 // A new manifest comes into use in steps; after each, a crash leaves one whole manifest in charge:
 //
@@ -58,8 +58,8 @@ inline constexpr size_t kManifestAlignBytes = 8;
 
 // Threads    One at a time. Waits for the disk: the engine calls it on its manifest lane.
 // Errors     After any of them the writer is dead: ok() is false, and what was to be recorded may
-//            or may not be on disk. Start() with a new number and the full state revives it. Until then no
-//            file may be removed that either state needs.
+//            or may not be on disk. Start() with a new number and the full state revives it. Until
+//            then no file may be removed that either state needs.
 class ManifestWriter {
  public:
   // `env` must outlive the writer. Dead until Start().
@@ -97,13 +97,13 @@ struct ManifestContents {
   uint64_t number = 0;      // of the manifest in charge
   uint64_t size_bytes = 0;  // as far as it is valid
   uint64_t edits = 0;       // the snapshot included
-  // Bytes behind the last valid record that are not all zeros: an edit was being written when the power
-  // failed. It is as if it never was; the engine starts a new manifest at every open.
+  // Bytes behind the last valid record that are not all zeros: an edit was being written when the
+  // power failed. It is as if it never was; the engine starts a new manifest at every open.
   bool torn = false;
 };
 
-// The state of the database in `directory`. kNotFound if there is none there: no CURRENT, and no table or
-// log segment either. (A new database gets its first manifest before its first segment.)
+// The state of the database in `directory`. kNotFound if there is none there: no CURRENT, and no
+// table or log segment either. (A new database gets its first manifest before its first segment.)
 Result<ManifestContents> ReadManifest(Env& env, const std::string& directory);
 
 // One manifest, whoever is in charge: for tools.

@@ -38,8 +38,7 @@ Status CheckOrder(const FileList& files, int level) {
   for (size_t i = 1; i < files.size(); ++i) {
     const FileMeta& before = *files[i - 1];
     const FileMeta& file = *files[i];
-    const bool fine =
-        level == 0 ? before.number > file.number : before.largest < file.smallest;
+    const bool fine = level == 0 ? before.number > file.number : before.largest < file.smallest;
     if (!fine) {
       return Status::Corruption(Name(before) + (level == 0 ? " is not newer than " : " overlaps ") +
                                 "table " + std::to_string(file.number));
@@ -84,9 +83,9 @@ uint64_t Version::table_bytes() const {
 size_t Version::LowerBound(int level, Slice key) const {
   DCHECK(level >= 1);
   const FileList& files = this->level(level);
-  const auto found = std::lower_bound(
-      files.begin(), files.end(), key,
-      [](const FileRef& file, Slice wanted) { return file->largest < wanted; });
+  const auto found =
+      std::lower_bound(files.begin(), files.end(), key,
+                       [](const FileRef& file, Slice wanted) { return file->largest < wanted; });
   return static_cast<size_t>(found - files.begin());
 }
 
@@ -104,8 +103,8 @@ FileList Version::Overlapping(int level, Slice smallest, Slice largest) const {
                  [&](const FileRef& file) { return file->Overlaps(smallest, largest); });
     return result;
   }
-  for (size_t i = LowerBound(level, smallest);
-       i < files.size() && files[i]->smallest <= largest; ++i) {
+  for (size_t i = LowerBound(level, smallest); i < files.size() && files[i]->smallest <= largest;
+       ++i) {
     result.push_back(files[i]);
   }
   return result;
@@ -120,8 +119,8 @@ uint64_t Version::OverlappingBytes(int level, Slice smallest, Slice largest) con
     }
     return bytes;
   }
-  for (size_t i = LowerBound(level, smallest);
-       i < files.size() && files[i]->smallest <= largest; ++i) {
+  for (size_t i = LowerBound(level, smallest); i < files.size() && files[i]->smallest <= largest;
+       ++i) {
     bytes += files[i]->size_bytes;
   }
   return bytes;
@@ -213,9 +212,8 @@ Result<Version::Level> VersionBuilder::FinishLevel(int level) const {
   FileList kept;
   const FileList& base = base_.level(level);
   kept.reserve(base.size());
-  std::copy_if(base.begin(), base.end(), std::back_inserter(kept), [&](const FileRef& file) {
-    return !change.removed.contains(file->number);
-  });
+  std::copy_if(base.begin(), base.end(), std::back_inserter(kept),
+               [&](const FileRef& file) { return !change.removed.contains(file->number); });
   if (base.size() - kept.size() != change.removed.size()) {
     return Status::Corruption("an edit removes a table that is not in level " +
                               std::to_string(level));

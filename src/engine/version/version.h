@@ -6,8 +6,8 @@
 //
 // An entry in a smaller level shadows the same key in a greater one.
 //
-// Threads    Any: a version never changes. It is held by shared_ptr, for iterators, jobs and waiting
-//            reads outlive its replacement.
+// Threads    Any: a version never changes. It is held by shared_ptr, for iterators, jobs and
+//            waiting reads outlive its replacement.
 // Cost       Apply copies the levels it touches, and shares the others with its base.
 #pragma once
 
@@ -34,8 +34,8 @@ class Version {
   // Without tables.
   Version();
 
-  // This version after `edit`. kCorruption if the edit makes no sense here: it removes what is not there,
-  // adds what is, or lets tables of a level overlap.
+  // This version after `edit`. kCorruption if the edit makes no sense here: it removes what is not
+  // there, adds what is, or lets tables of a level overlap.
   Result<std::shared_ptr<const Version>> Apply(const VersionEdit& edit) const;
 
   // REQUIRES: 0 <= level < kLevels, here and below.

@@ -68,8 +68,8 @@ void EncodeFile(std::string* to, const FileMeta& file) {
 
 // --- Reading ---
 
-// Takes one field's body apart. The first thing that does not fit is remembered, so that there is one
-// test for all.
+// Takes one field's body apart. The first thing that does not fit is remembered, so that there is
+// one test for all.
 class FieldReader {
  public:
   explicit FieldReader(Slice body) : rest_(body) {}
@@ -134,9 +134,7 @@ bool DecodeField(uint64_t tag, FieldReader& field, VersionEdit* edit) {
       edit->log_ends_added.push_back({field.Varint(), field.Varint()});
       return true;
     case EditTag::kLogEndRemoved: edit->log_ends_removed.push_back(field.Varint()); return true;
-    case EditTag::kCount:
-      edit->counts.push_back({field.Bytes(), field.FixedSigned()});
-      return true;
+    case EditTag::kCount: edit->counts.push_back({field.Bytes(), field.FixedSigned()}); return true;
     case EditTag::kDeadPrefixAdded:
       edit->dead_prefixes_added.push_back({field.Bytes(), field.Varint()});
       return true;

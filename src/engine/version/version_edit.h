@@ -1,7 +1,7 @@
 // engine/version/version_edit.h: one change of the database's state, as the manifest records it.
 //
-// The fields that are set change something, all together or not at all. The first edit of a manifest is a
-// snapshot: it says everything, from nothing.
+// The fields that are set change something, all together or not at all. The first edit of a
+// manifest is a snapshot: it says everything, from nothing.
 //
 //   edit:   field after field, each   tag (varint) | body size (varint) | body
 //
@@ -17,7 +17,7 @@
 //                            smallest and largest key (size, bytes)
 //     8  log end added       segment | offset
 //     9  log end removed     segment
-//    10  count               prefix (size, bytes) | keys (8 bytes, little-endian); 0 forgets the prefix
+//    10  count               prefix (size, bytes) | keys (8 bytes, little-endian; 0: forget it)
 //    11  dead prefix added   prefix (size, bytes) | tables below (see dead_prefixes.h)
 //    12  dead prefix removed prefix (size, bytes)
 //

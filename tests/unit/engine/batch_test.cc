@@ -53,11 +53,15 @@ TEST_CASE("batch: entries are encoded as batch.h draws them") {
   CHECK(Hex(batch.bytes()) == "0101016b76");
   batch.Clear();
   batch.Put("key", 5, 0x0102, Slice(""));
-  CHECK(Hex(batch.bytes()) == "5903000201000000000000" "6b6579");
+  CHECK(Hex(batch.bytes()) ==
+        "5903000201000000000000"
+        "6b6579");
   batch.Clear();
   batch.Delete("k");
   batch.DeletePrefix("p");
-  CHECK(Hex(batch.bytes()) == "02016b" "030170");
+  CHECK(Hex(batch.bytes()) ==
+        "02016b"
+        "030170");
   CHECK(batch.entries() == 2);
   CHECK(batch.size_bytes() == 6);
 }
@@ -75,8 +79,9 @@ TEST_CASE("batch: large values are spliced, and read back either way") {
   CHECK(batch.size_bytes() == Gathered(batch).size());
 
   const std::string want = Dump(BatchReader(batch.bytes(), batch.splices()));
-  CHECK(want == "1 a 1 0 65536:xxxxxxxxxx\n1 b 2 7 65535:yyyyyyyyyy\n1 c 3 0 65536:xxxxxxxxxx\n"
-                "1 d 4 0 4:tiny\n2 a 0 0 0:\n");
+  CHECK(want ==
+        "1 a 1 0 65536:xxxxxxxxxx\n1 b 2 7 65535:yyyyyyyyyy\n1 c 3 0 65536:xxxxxxxxxx\n"
+        "1 d 4 0 4:tiny\n2 a 0 0 0:\n");
   CHECK(Dump(BatchReader(Gathered(batch))) == want);
 
   Entry entry;
@@ -134,11 +139,16 @@ TEST_CASE("batch: behaves as a map does, through any puts, deletes and steps bac
           batch.Put(key, tag, expire_at_ms, Slice(large));
           model[key] = {EntryKind::kPut, tag, expire_at_ms, large};
           break;
-        case 3: case 4: case 5:
+        case 3:
+        case 4:
+        case 5:
           batch.Delete(key);
           model[key] = {EntryKind::kTombstone, 0, 0, ""};
           break;
-        case 6: case 7: case 8: case 9: {
+        case 6:
+        case 7:
+        case 8:
+        case 9: {
           Entry entry;
           SharedBytes shared;
           const auto want = model.find(key);

@@ -133,6 +133,30 @@ TEST_CASE("engine: what was put is found, before and after reopening") {
   world.Close();
 }
 
+TEST_CASE("engine: a read depends only on groups that are on their way, however many there were") {
+  World world(4);
+  world.Open();
+  world.Put("aold", "one");
+  world.env.RunUntilIdle();
+  // Records remember sixteen bits of their group: after 65536 more it looks young again.
+  for (int i = 0; i < (1 << 16) + 8; ++i) {
+    world.Put("bnew", "two");
+    world.env.RunUntilIdle();
+    ReadScope scope;
+    Value value;
+    REQUIRE(world.engine->Get("aold", scope, &value).ok());
+    REQUIRE(scope.depends_on_group() <= world.engine->reported_group());
+  }
+  // And one that is on its way is waited for.
+  const uint64_t before = world.engine->reported_group();
+  world.Put("bnew", "three");
+  ReadScope scope;
+  Value value;
+  REQUIRE(world.engine->Get("bnew", scope, &value).ok());
+  CHECK(scope.depends_on_group() > before);
+  world.Close();
+}
+
 TEST_CASE("engine: a large value travels without being copied, and comes back") {
   World world(2);
   world.Open();

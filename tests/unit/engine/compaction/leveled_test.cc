@@ -126,8 +126,7 @@ TEST_CASE("leveled: targets are reckoned from the last level") {
       {"ten times as much", "L6: 1 a-b 1000", 5, {100}},
       {"and more", "L6: 1 a-b 5000", 4, {100, 500}},
       {"a lot", "L6: 1 a-b 9000000", 1, {100, 900, 9000, 90000, 900000}},
-      {"more than was reckoned with", "L6: 1 a-b 99000000", 1,
-       {990, 9900, 99000, 990000, 9900000}},
+      {"more than was reckoned with", "L6: 1 a-b 99000000", 1, {990, 9900, 99000, 990000, 9900000}},
       {"data still on its way down", "L4: 1 a-b 5000\nL6: 2 a-b 10", 4, {100, 500}},
   };
   for (const TargetCase& c : cases) {
@@ -152,24 +151,23 @@ TEST_CASE("leveled: level 0 goes by its count, with all that overlaps") {
       {"with what lies below", "L0: 4 b-d, 3 b-d, 2 b-d, 1 b-c\nL6: 9 a-b, 8 c-c, 7 e-f",
        "L0 -> L6, count: 4 3 2 1 + 9 8"},
       {"overlap is handed on", "L0: 4 e-g, 3 c-e, 2 x-y, 1 a-c", "L0 -> L6, count: 4 3 1"},
-      {"only the oldest and its like", "L0: 4 x-z, 3 a-b, 2 x-y, 1 a-a",
-       "L0 -> L6, count: 3 1"},
+      {"only the oldest and its like", "L0: 4 x-z, 3 a-b, 2 x-y, 1 a-a", "L0 -> L6, count: 3 1"},
       {"between two that overlap", "L0: 4 c-c, 3 x-z, 2 a-e, 1 a-b", "L0 -> L6, count: 4 2 1"},
       {"alone, it moves", "L0: 4 j-k, 3 g-h, 2 d-e, 1 a-b", "L0 -> L6, count, move: 1"},
       {"alone, but not below", "L0: 4 j-k, 3 g-h, 2 d-e, 1 a-b\nL6: 9 b-c",
        "L0 -> L6, count: 1 + 9"},
       {"too much for one job: the newest wait", "L0: 4 a-z 50, 3 a-z 50, 2 a-z 40, 1 a-z 10",
        "L0 -> L6, count: 3 2 1"},
-      {"too large even alone", "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z 900", "L0 -> L6, count: 1"},
-      {"one job at a time", "L0: 5 a-b, 4 a-z, 3 a-z, 2 a-z, 1 a-b*", "nothing"},
-      {"what lies below is busy", "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL6: 9 a-b*", "nothing"},
+      {"too large even alone", "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z 900", "L0 -> L6, count, move: 1"},
+      {"one job at a time", "L0: 5 a-b, 4 a-z, 3 a-z, 2 a-z, 1 a-b *", "nothing"},
+      {"what lies below is busy", "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL6: 9 a-b *", "nothing"},
       {"straight into the base", "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL5: 8 a-b\nL6: 9 a-b 200",
        "L0 -> L5, count: 4 3 2 1 + 8"},
       // Level 3 is older than level 0 and newer than level 6: it must not be overtaken.
       {"never past what is left above the base",
-       "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL3: 8 a-b*\nL6: 9 a-b", "nothing"},
-      {"but into it", "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL3: 8 a-b\nL6: 9 a-b*",
-       "L0 -> L3, count: 4 3 2 1 + 8"},
+       "L0: 5 a-z, 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL3: 8 a-b *\nL6: 9 a-b", "nothing"},
+      {"but into it", "L0: 5 a-z, 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL3: 8 a-b\nL6: 9 a-b",
+       "L0 -> L3, count: 5 4 3 2 1 + 8"},
   });
 }
 
@@ -177,7 +175,8 @@ TEST_CASE("leveled: a level goes when it is at 85% of its target, by least overl
   RunCases({
       {"not yet", "L5: 1 a-b 40, 2 c-d 44\nL6: 9 a-z 200", "nothing"},
       {"now", "L5: 1 a-b 40, 2 c-d 45\nL6: 9 a-z 200", "L5 -> L6, size: 2 + 9"},
-      {"the one that meets least", "L5: 1 a-c 30, 2 d-e 30, 3 f-g 30\nL6: 7 a-b 50, 8 c-f 100, 9 g-h 90",
+      {"the one that meets least",
+       "L5: 1 a-c 30, 2 d-e 30, 3 f-g 30\nL6: 7 a-b 50, 8 c-f 100, 9 g-h 90",
        "L5 -> L6, size: 2 + 8"},
       {"for each of its bytes", "L5: 1 a-b 20, 2 c-d 70\nL6: 8 a-b 60, 9 c-d 200",
        "L5 -> L6, size: 2 + 9"},
@@ -186,13 +185,15 @@ TEST_CASE("leveled: a level goes when it is at 85% of its target, by least overl
        "L5 -> L6, size: 1 + 9"},
       {"and so is one that meets a busy one", "L5: 1 a-b 90, 2 c-d 90\nL6: 8 a-b 50*, 9 c-d 200",
        "L5 -> L6, size: 2 + 9"},
-      {"what is busy does not count", "L5: 1 a-b 40, 2 c-d 44, 3 e-f 40*\nL6: 9 a-d 200", "nothing"},
+      {"what is busy does not count", "L5: 1 a-b 40, 2 c-d 44, 3 e-f 40*\nL6: 9 a-d 200",
+       "nothing"},
       {"tombstones first", "L5: 1 a-b 50, 2 c-d 50t\nL6: 8 a-b 10, 9 c-d 200",
        "L5 -> L6, size: 2 + 9"},
       {"neighbours that meet nothing else come along",
-       "L5: 1 a-b 10, 2 c-d 30, 3 e-f 30, 4 g-i 30\nL6: 8 c-h 101, 9 i-j 101",
-       "L5 -> L6, size: 2 + 8"},
-      {"as far as the job's size allows", "L5: 1 a-b 10, 2 c-d 50, 3 e-f 15, 4 g-h 15\nL6: 8 a-h 20, 9 x-z 100",
+       "L5: 1 a-b 10, 2 c-d 30, 3 e-f 30, 4 g-i 30\nL6: 7 a-b 30, 8 c-h 20, 9 i-j 60",
+       "L5 -> L6, size: 2 3 + 8"},
+      {"as far as the job's size allows",
+       "L5: 1 a-b 10, 2 c-d 50, 3 e-f 15, 4 g-h 15\nL6: 8 a-h 20, 9 x-z 100",
        "L5 -> L6, size: 2 3 4 + 8"},
       {"to the left too", "L5: 1 a-b 10, 2 c-d 10, 3 e-f 60, 4 x-z 10\nL6: 8 b-f 20, 9 v-z 100",
        "L5 -> L6, size: 1 2 3 + 8"},
@@ -205,7 +206,9 @@ TEST_CASE("leveled: a level goes when it is at 85% of its target, by least overl
 }
 
 TEST_CASE("leveled: tables under a dead prefix are dropped before anything else") {
-  Tree tree("L0: 5 pa-pz, 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL2: 6 pa-pb\nL5: 7 pa-pc 500, 8 pd-q\nL6: 9 a-o, 10 pa-pz");
+  Tree tree(
+      "L0: 5 pa-pz, 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL2: 6 pa-pb\nL5: 7 pa-pc 500, 8 pd-q\nL6: 9 a-o, "
+      "10 pa-pz");
   tree.dead_prefixes.Add("p", 100);
   CHECK(tree.Pick() == "L0, dead prefix, drop: 5");
   tree.busy = {5};
@@ -219,7 +222,7 @@ TEST_CASE("leveled: tables under a dead prefix are dropped before anything else"
 }
 
 TEST_CASE("leveled: tables partly under a dead prefix are rewritten when there is nothing better") {
-  Tree tree("L0: 20 m-q\nL5: 7 a-b, 8 o-q\nL6: 9 a-p, 10 pa-r");
+  Tree tree("L0: 20 m-q\nL5: 7 a-b, 8 o-q\nL6: 9 a-p, 10 pa-r, 30 x-z 200");
   tree.dead_prefixes.Add("p", 100);
   CHECK(tree.Pick() == "L6, dead prefix: 9");
   tree.busy = {9};
@@ -229,7 +232,7 @@ TEST_CASE("leveled: tables partly under a dead prefix are rewritten when there i
   // In level 0 none can be rewritten alone; it is merged, however few there are.
   tree.busy = {};
   tree.dead_prefixes.Add("p", 21);
-  tree.version = Tree("L0: 20 m-q\nL5: 22 o-q\nL6: 23 a-q").version;
+  tree.version = Tree("L0: 20 m-q\nL5: 22 o-q\nL6: 23 a-q, 30 x-z 200").version;
   CHECK(tree.Pick() == "L0 -> L5, dead prefix: 20 + 22");
   // Rewritten by one who knew: done.
   tree.dead_prefixes.Add("p", 20);
@@ -278,9 +281,7 @@ TEST_CASE("leveled: the debt is what lies above its target") {
 // Tables with their contents: key -> version of its value; 0 is a tombstone.
 class Simulation {
  public:
-  explicit Simulation(uint64_t seed) : random_(seed) {
-    options_.compaction_bytes_max = 300;
-  }
+  explicit Simulation(uint64_t seed) : random_(seed) { options_.compaction_bytes_max = 300; }
 
   void Flush(uint64_t key_count) {
     Contents contents;
@@ -410,7 +411,8 @@ class Simulation {
   uint64_t last_value_ = 0;
 };
 
-TEST_CASE("leveled: whatever is written and compacted, reads find the newest, and it comes to rest") {
+TEST_CASE(
+    "leveled: whatever is written and compacted, reads find the newest, and it comes to rest") {
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     CAPTURE(seed);
     Simulation simulation(seed);

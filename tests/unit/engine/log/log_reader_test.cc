@@ -219,7 +219,8 @@ TEST_CASE("log: what was durable and is gone is corruption") {
        "group 5 (data/000007.log at offset 40) was written"},
       {"the first segment is gone, its groups partly flushed", "7: 5/4",
        "corruption: data/000007.log at offset 40: group 4 is missing, though it was synced before "
-       "group 5 (data/000007.log at offset 40) was written", 3},
+       "group 5 (data/000007.log at offset 40) was written",
+       3},
       {"a segment's header and first record", "5: 1 | 6: nohead ?2 3/2",
        "corruption: data/000006.log at offset 0: group 2 is missing, though it was synced before "
        "group 3 (data/000006.log at offset 104) was written"},
@@ -238,7 +239,8 @@ TEST_CASE("log: damage to what is in tables anyway does no harm") {
       {"the header", "5: nohead 1 2/1", "2; 5@2", 1},
       {"but not one more", "5: 1 !2 ?3 4/3 5/4",
        "corruption: data/000005.log at offset 104: group 3 is missing, though it was synced before "
-       "group 4 (data/000005.log at offset 232) was written", 2},
+       "group 4 (data/000005.log at offset 232) was written",
+       2},
   });
   // A header is only a header: what follows speaks for itself.
   CHECK(Log("5: nohead 1 2/1").Replay() == "1 2; 5@2");
@@ -417,8 +419,7 @@ TEST_CASE("log: an error of the disk or of the callback is reported, not taken f
     return group == 2 ? Status::Corruption("no batch") : Status::Ok();
   });
   REQUIRE_FALSE(end.ok());
-  CHECK(end.status().ToString() ==
-        "corruption: data/000005.log: group 2 at offset 104: no batch");
+  CHECK(end.status().ToString() == "corruption: data/000005.log: group 2 at offset 104: no batch");
 }
 
 TEST_CASE("log: after a power cut all that was synced is there, as a prefix") {
@@ -426,7 +427,8 @@ TEST_CASE("log: after a power cut all that was synced is there, as a prefix") {
     CAPTURE(seed);
     Random random(seed);
     SimEnv env(seed);
-    LogReplay replay{.directory = "data", .database_id = kDatabase, .segments = {}, .known_ends = {}};
+    LogReplay replay{
+        .directory = "data", .database_id = kDatabase, .segments = {}, .known_ends = {}};
     REQUIRE(env.CreateDirectory("data").ok());
     REQUIRE(env.SyncDirectory("").ok());
     std::unique_ptr<File> file;

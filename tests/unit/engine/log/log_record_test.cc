@@ -35,8 +35,15 @@ TEST_CASE("log record: the example in log_format.h is what is written") {
   batch.Put("k", 0, 0, Slice("v"));
   const LogRecordHeader header{.segment = 3, .group = 42, .synced_group = 41};
   CHECK(Hex(Written(7, header, batch)) ==
-        "381481fc58f0f21d" "0500000000000000" "0300000000000000" "2a00000000000000"
-        "2900000000000000" "01000000" "bcadd56a" "0101016b76" "000000");
+        "381481fc58f0f21d"
+        "0500000000000000"
+        "0300000000000000"
+        "2a00000000000000"
+        "2900000000000000"
+        "01000000"
+        "bcadd56a"
+        "0101016b76"
+        "000000");
 }
 
 TEST_CASE("log record: a spliced payload is the same record as a contiguous one") {
@@ -72,7 +79,8 @@ TEST_CASE("log record: a header is ours or it is nothing") {
   CHECK(DecodeLogHeader(7, 3, encoded, &header));
   CHECK_FALSE(DecodeLogHeader(7, 4, encoded, &header));
   CHECK_FALSE(DecodeLogHeader(8, 3, encoded, &header));
-  EncodeLogHeader(7, {.segment = 3, .group = 1, .type = static_cast<LogRecordType>(3)}, {}, encoded);
+  EncodeLogHeader(7, {.segment = 3, .group = 1, .type = static_cast<LogRecordType>(3)}, {},
+                  encoded);
   CHECK_FALSE(DecodeLogHeader(7, 3, encoded, &header));
 }
 

@@ -51,9 +51,9 @@ TEST_CASE("filter: it errs for about as many absent keys as it should") {
     double most;
   };
   static constexpr Case kCases[] = {
-      {5, 0.05, 0.15},
-      {10, 0.005, 0.015},
-      {16, 0.0002, 0.003},
+      {5, 0.090, 0.098},
+      {10, 0.0090, 0.0105},
+      {16, 0.0008, 0.0013},
   };
   for (const Case& c : kCases) {
     CAPTURE(c.bits_per_key);

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "base/random.h"
 #include "base/prefix.h"
+#include "base/random.h"
 
 #include <doctest/doctest.h>
 

@@ -261,8 +261,8 @@ TEST_CASE("manifest: an edit that makes no sense is corruption, with its offset"
 }
 
 // Starts a manifest, appends edits, rolls over twice. Returns how many edits are known to be
-// durable; `attempted` counts those that may be. Goes on behind errors as the engine does: with a new
-// manifest of the full state.
+// durable; `attempted` counts those that may be. Goes on behind errors as the engine does: with a
+// new manifest of the full state.
 uint64_t RunHistory(Database& database, const std::vector<ManifestState>& history,
                     uint64_t* attempted) {
   uint64_t number = 1000;
@@ -284,8 +284,8 @@ uint64_t RunHistory(Database& database, const std::vector<ManifestState>& histor
 
 TEST_CASE("manifest: a power cut at any operation leaves the last durable state or the next") {
   const std::vector<ManifestState> history = History(7);
-  for (const CrashMode mode : {CrashMode::kDropUnsynced, CrashMode::kKeepAll, CrashMode::kTorn,
-                               CrashMode::kRandomPages}) {
+  for (const CrashMode mode :
+       {CrashMode::kDropUnsynced, CrashMode::kKeepAll, CrashMode::kTorn, CrashMode::kRandomPages}) {
     for (uint64_t seed = 1; seed <= 4; ++seed) {
       for (uint64_t n = 1;; ++n) {
         CAPTURE(static_cast<int>(mode));
@@ -310,7 +310,8 @@ TEST_CASE("manifest: a power cut at any operation leaves the last durable state 
   }
 }
 
-TEST_CASE("manifest: after any one failed operation the database is whole, then and after a power cut") {
+TEST_CASE(
+    "manifest: after any one failed operation the database is whole, then and after a power cut") {
   const std::vector<ManifestState> history = History(7);
   for (const StatusCode code : {StatusCode::kIoError, StatusCode::kNoSpace}) {
     for (const bool for_ever : {false, true}) {

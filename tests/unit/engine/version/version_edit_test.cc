@@ -1,4 +1,5 @@
-// tests/unit/engine/version/version_edit_test.cc: edits to bytes and back, and any bytes to an error.
+// tests/unit/engine/version/version_edit_test.cc: edits to bytes and back, and any bytes to an
+// error.
 #include "engine/version/version_edit.h"
 
 #include <cstring>
@@ -15,9 +16,16 @@ namespace {
 
 FileRef Table(uint64_t number, int level, const std::string& smallest, const std::string& largest) {
   auto file = std::make_shared<FileMeta>();
-  *file = {.number = number, .level = level, .size_bytes = 1 << 20, .smallest = smallest,
-           .largest = largest, .entries = 100, .tombstones = 3, .expiring = 7,
-           .first_expiry_ms = 1, .last_expiry_ms = INT64_MAX};
+  *file = {.number = number,
+           .level = level,
+           .size_bytes = 1 << 20,
+           .smallest = smallest,
+           .largest = largest,
+           .entries = 100,
+           .tombstones = 3,
+           .expiring = 7,
+           .first_expiry_ms = 1,
+           .last_expiry_ms = INT64_MAX};
   return file;
 }
 

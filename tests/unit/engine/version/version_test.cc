@@ -39,7 +39,8 @@ std::shared_ptr<const Version> VersionOf(std::vector<FileRef> files) {
 
 std::string Numbers(const FileList& files) {
   std::string text;
-  for (const FileRef& file : files) text += (text.empty() ? "" : " ") + std::to_string(file->number);
+  for (const FileRef& file : files)
+    text += (text.empty() ? "" : " ") + std::to_string(file->number);
   return text;
 }
 
@@ -52,9 +53,9 @@ std::string Walk(const Version& version, Slice key) {
 }
 
 TEST_CASE("version: level 0 is ordered by age, the others by key") {
-  const auto version = VersionOf({Table(3, 0, "a", "z"), Table(7, 0, "b", "c"),
-                                  Table(5, 0, "m", "n"), Table(9, 1, "a", "c"),
-                                  Table(2, 1, "d", "f"), Table(8, 6, "a", "z", 100)});
+  const auto version =
+      VersionOf({Table(3, 0, "a", "z"), Table(7, 0, "b", "c"), Table(5, 0, "m", "n"),
+                 Table(9, 1, "a", "c"), Table(2, 1, "d", "f"), Table(8, 6, "a", "z", 100)});
   CHECK(Numbers(version->level(0)) == "7 5 3");
   CHECK(Numbers(version->level(1)) == "9 2");
   CHECK(version->table_count() == 6);
@@ -72,16 +73,16 @@ TEST_CASE("version: level 0 is ordered by age, the others by key") {
 }
 
 TEST_CASE("version: overlaps include both ends") {
-  const auto version = VersionOf({Table(1, 1, "b", "d"), Table(2, 1, "f", "h"),
-                                  Table(3, 1, "j", "l"), Table(4, 3, "x", "y"),
-                                  Table(5, 0, "a", "c"), Table(6, 0, "k", "k")});
+  const auto version =
+      VersionOf({Table(1, 1, "b", "d"), Table(2, 1, "f", "h"), Table(3, 1, "j", "l"),
+                 Table(4, 3, "x", "y"), Table(5, 0, "a", "c"), Table(6, 0, "k", "k")});
   struct Case {
     int level;
     Slice smallest, largest, want;
   };
   static constexpr Case kCases[] = {
-      {1, "a", "z", "1 2 3"}, {1, "d", "f", "1 2"}, {1, "e", "e", ""},  {1, "h", "i", "2"},
-      {1, "a", "b", "1"},     {1, "l", "z", "3"},   {1, "m", "z", ""},  {1, "a", "a", ""},
+      {1, "a", "z", "1 2 3"}, {1, "d", "f", "1 2"}, {1, "e", "e", ""},    {1, "h", "i", "2"},
+      {1, "a", "b", "1"},     {1, "l", "z", "3"},   {1, "m", "z", ""},    {1, "a", "a", ""},
       {2, "a", "z", ""},      {3, "a", "x", "4"},   {0, "c", "k", "6 5"}, {0, "d", "j", ""},
   };
   for (const Case& c : kCases) {
@@ -102,7 +103,8 @@ TEST_CASE("version: overlaps include both ends") {
 }
 
 TEST_CASE("version: an edit that makes no sense is refused and changes nothing") {
-  const auto version = VersionOf({Table(1, 0, "a", "b"), Table(2, 1, "c", "e"), Table(3, 1, "g", "i")});
+  const auto version =
+      VersionOf({Table(1, 0, "a", "b"), Table(2, 1, "c", "e"), Table(3, 1, "g", "i")});
   const auto bad = [](auto change) {
     auto file = std::make_shared<FileMeta>(*Table(9, 2, "a", "b"));
     change(*file);
@@ -130,7 +132,8 @@ TEST_CASE("version: an edit that makes no sense is refused and changes nothing")
       {"overlaps from the right", Adding({Table(9, 1, "e", "f")}),
        "table 2 in level 1 overlaps table 9"},
       {"lies inside", Adding({Table(9, 1, "d", "d")}), "table 2 in level 1 overlaps table 9"},
-      {"the same age", Adding({Table(1, 0, "x", "y")}), "table 1 in level 0 is not newer than table 1"},
+      {"the same age", Adding({Table(1, 0, "x", "y")}),
+       "table 1 in level 0 is not newer than table 1"},
       {"ends before it begins", bad([](FileMeta& f) { f.smallest = "c"; }),
        "table 9 in level 2 ends before it begins"},
       {"empty", bad([](FileMeta& f) { f.entries = 0; }), "table 9 in level 2 is empty"},

@@ -1,0 +1,371 @@
+// tests/sim/engine_world.h: an engine in a simulated world, and what it owes its clients.
+//
+// The world writes through Commit() and notes in a History what it wrote. From what the engine reports it
+// reckons two promises, each a group up to which everything must be found again:
+//
+//   after the process died   all that was reported, under every durability
+//   after a power cut        what was reported under kAlways, what Sync or Flush said is there, and
+//                            what was found at the last opening, for it may have been shown
+//
+// A reading client adds to them: what its reply showed must not be taken back (see Saw).
+//
+// Errors of reads and openings are taken for granted while `faulty`, and never otherwise.
+#pragma once
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/prefix.h"
+#include "base/random.h"
+#include "engine/engine.h"
+#include "env/sim_env.h"
+#include "tests/sim/engine_history.h"
+
+#include <doctest/doctest.h>
+
+namespace varve {
+
+// Small enough that a few hundred writes freeze, flush and compact.
+inline Options TinyOptions() {
+  Options options;
+  options.directory = "/db";
+  options.memory_limit_bytes = 1 << 20;
+  options.generation_bytes = 4096;
+  options.segment_bytes = 2048;
+  options.log_bytes_per_generation = 8192;
+  options.block_bytes = 512;
+  options.table_bytes = 4096;
+  options.level1_bytes = 16384;
+  options.level0_tables_compact = 2;
+  options.compression_level = 0;  // most of the time would go there
+  options.counted_prefix_size = [](Slice key) -> size_t {
+    return key.starts_with("s") ? std::min(key.size(), kPrefixBytes) : 0;
+  };
+  return options;
+}
+
+// Says which history it was when a CHECK of the engine ends the program.
+inline void NameHistory(uint64_t seed) {
+  static char text[64];
+  std::snprintf(text, sizeof(text), "in the history of seed %llu\n",
+                static_cast<unsigned long long>(seed));
+  std::signal(SIGABRT, [](int) {
+    (void)!write(STDERR_FILENO, text, std::strlen(text));
+    std::signal(SIGABRT, SIG_DFL);
+  });
+}
+
+// For calls that fail the test from within: REQUIRE would report that twice.
+inline void Must(bool done) { REQUIRE(done); }
+
+class EngineWorld {
+ public:
+  EngineWorld(uint64_t seed, const Options& options_in)
+      : env(seed), random(seed ^ 0x5eed), options(options_in), durability_(options_in.durability) {
+    env.set_tick_us(7);
+  }
+  ~EngineWorld() {
+    env.DropJobs();
+    engine.reset();
+  }
+
+  // --- Life and death ---
+
+  Status TryOpen() {
+    options.durability = durability_;
+    Result<std::unique_ptr<Engine>> opened = Engine::Open(options, env);
+    if (!opened.ok()) return opened.status();
+    engine = std::move(*opened);
+    engine->OnReported([this] { Reported(); });
+    return Status::Ok();
+  }
+
+  // Opens; while faulty, as often as it takes. False if the power failed.
+  bool Open() {
+    for (int tries = 0;; ++tries) {
+      const Status status = TryOpen();
+      if (status.ok()) return true;
+      if (!env.power_is_on()) return false;
+      REQUIRE_MESSAGE((faulty && tries < kTriesMax), status.ToString());
+      if (tries == kTriesMax / 2) Heal();
+    }
+  }
+
+  void Kill() {
+    if (engine) blind_writes_ += engine->stats().unsettled_keys;
+    env.DropJobs();
+    engine.reset();
+  }
+
+  // After the engine is gone: the world starts again, and the promises are those of `mode`.
+  void Restart(CrashMode mode) {
+    Kill();
+    env.Restart(mode);
+    if (mode != CrashMode::kKeepAll) process_promise_ = power_promise_;
+  }
+
+  // To be called after an opening: finds out how much of the history is there. What is lacking is forgotten.
+  void CheckRecovered() {
+    const Entries found = ScanAll();
+    if (!env.power_is_on()) return;
+    const std::optional<size_t> kept = history.Match(found, process_promise_, latest_wall_ms());
+    if (!kept) {
+      FAIL("promised up to group " << process_promise_ << ", committed up to "
+           << (history.commits().empty() ? 0 : history.commits().back().group) << ", recovered up to "
+           << engine->reported_group() << "; the promised state lacks "
+           << Differences(history.StateAt(process_promise_), found) << "\nthe recovered one "
+           << Differences(history.StateAt(engine->reported_group()), found) << "\nthe last one "
+           << Differences(history.now(), found));
+    }
+    history.Rebase(*kept);
+    CheckExactly(found);
+    process_promise_ = power_promise_ = engine->reported_group();
+  }
+
+  // False if the engine said that it could not close in good order.
+  bool Close() {
+    const Status closed = engine->Close();
+    if (env.power_is_on() && !faulty) REQUIRE_MESSAGE(closed.ok(), closed.ToString());
+    if (closed.ok()) {
+      Promise(engine->last_commit_group());
+      power_promise_ = process_promise_;
+    }
+    return closed.ok();
+  }
+
+  // --- Writing ---
+
+  // REQUIRES: writable, or only deletes on a full disk.
+  uint64_t Commit(std::vector<Change> changes) {
+    Batch batch;
+    for (const Change& c : changes) {
+      switch (c.kind) {
+        case EntryKind::kPut:
+          batch.Put(c.key, c.stored.tag, c.stored.expire_at_ms, Slice(*c.stored.value));
+          break;
+        case EntryKind::kTombstone: batch.Delete(c.key); break;
+        case EntryKind::kPrefixTombstone: batch.DeletePrefix(c.key); break;
+      }
+    }
+    const uint64_t group = engine->Commit(batch);
+    for (const Change& c : changes) {
+      // Approximately: an earlier change of the batch may have made it.
+      const bool exists = history.now().entries.contains(c.key);
+      if (c.kind == EntryKind::kTombstone && !exists) ++blind_writes_;
+    }
+    history.Add(group, std::move(changes));
+    return group;
+  }
+
+  void SetDurability(Durability durability) {
+    durability_ = durability;
+    engine->SetDurability(durability);
+  }
+  Durability durability() const { return durability_; }
+
+  // --- Promises ---
+
+  void Reported() {
+    process_promise_ = std::max(process_promise_, engine->reported_group());
+    if (durability_ == Durability::kAlways) power_promise_ = process_promise_;
+  }
+  // Everything up to `group` is said to be on the disk.
+  void Promise(uint64_t group) {
+    power_promise_ = std::max(power_promise_, group);
+    process_promise_ = std::max(process_promise_, group);
+  }
+  // A reply leaves that shows what `group` wrote. What is not reported can only be shown because it is in
+  // tables, and these are durable.
+  void Saw(uint64_t group) {
+    if (group > engine->reported_group()) Promise(group);
+  }
+  uint64_t process_promise() const { return process_promise_; }
+  uint64_t power_promise() const { return power_promise_; }
+
+  // --- Waiting ---
+
+  void RunSome(uint64_t steps_max) {
+    for (uint64_t n = random.Uniform(steps_max + 1); n > 0 && env.RunOneJob(); --n) {
+    }
+  }
+  void RunUntilIdle() {
+    int steps = 0;
+    while (env.RunOneJob()) REQUIRE_MESSAGE(++steps < 100'000, "busy for ever");
+  }
+  void Heal() {
+    env.FailNth(0);
+    env.SetCapacity(UINT64_MAX);
+  }
+  // Lets time pass until `done`. A fault that stays heals after a few seconds. False if the power failed.
+  bool Await(const std::function<bool()>& done) {
+    for (int tries = 0; tries < 2 * kTriesMax; ++tries) {
+      RunUntilIdle();
+      if (!env.power_is_on()) return false;
+      if (done()) return true;
+      if (tries == kTriesMax / 2) Heal();
+      env.AdvanceMs(500);
+    }
+    FAIL("waited in vain; writable: " << engine->writable().ToString()
+         << ", last error: " << engine->stats().last_error);
+    return false;
+  }
+  bool AwaitWritable() {
+    return engine->writable().ok() || Await([this] { return engine->writable().ok(); });
+  }
+  bool Sync() { return AwaitDone(&Engine::Sync); }
+  bool Flush() { return AwaitDone(&Engine::Flush); }
+  bool Compact() { return AwaitDone(&Engine::Compact); }
+
+  // --- Reading, with waiting ---
+
+  // All entries there are, those under dead prefixes included.
+  Entries ScanAll() {
+    for (int tries = 0;; ++tries) {
+      ReadScope scope;
+      Entries all;
+      Status status = Status::Pending();
+      while (status.is_pending()) {
+        all.clear();
+        const std::unique_ptr<EntryIterator> it = engine->Scan({}, {}, scope);
+        for (it->SeekToFirst(); it->Valid(); it->Next()) {
+          const Entry& e = it->entry();
+          if (e.kind != EntryKind::kPut) continue;
+          all.emplace(e.key, Stored{e.tag, e.expire_at_ms,
+                                    std::make_shared<const std::string>(e.value)});
+        }
+        status = it->status();
+        if (status.is_pending() && !Wait(scope)) return {};
+      }
+      if (status.ok() || !env.power_is_on()) return all;
+      REQUIRE_MESSAGE((faulty && tries < kTriesMax), status.ToString());
+      if (tries == kTriesMax / 2) Heal();
+    }
+  }
+
+  // Reads one key and checks it. False if the power failed.
+  bool CheckGet(const std::string& key) {
+    for (int tries = 0;; ++tries) {
+      ReadScope scope;
+      Value value;
+      Status status = Status::Pending();
+      while (status.is_pending()) {
+        status = engine->Get(key, scope, &value);
+        if (status.is_pending() && !Wait(scope)) return false;
+      }
+      if (!env.power_is_on()) return false;
+      if (status.ok() || status.is_not_found()) {
+        CheckValue(key, status, value);
+        if (scope.depends_on_group() <= engine->reported_group()) Saw(history.GroupOf(key));
+        return true;
+      }
+      REQUIRE_MESSAGE((faulty && status.code() != StatusCode::kCorruption && tries < kTriesMax),
+                      status.ToString());
+      if (tries == kTriesMax / 2) Heal();
+    }
+  }
+
+  void CheckValue(const std::string& key, const Status& status, const Value& value) {
+    const auto it = history.now().entries.find(key);
+    if (it == history.now().entries.end()) {
+      if (status.ok()) FAIL(key << " should not be there");
+      return;
+    }
+    const Stored& wanted = it->second;
+    if (status.is_not_found() && MayBeGone(wanted, latest_wall_ms())) return;
+    if (!status.ok()) FAIL(key << " is missing");
+    if (value.bytes != *wanted.value || value.tag != wanted.tag ||
+        value.expire_at_ms != wanted.expire_at_ms) {
+      FAIL(key << " has another value");
+    }
+  }
+
+  // What lies under prefixes that are alive must be the newest state, no more and no less.
+  void CheckExactly(const Entries& found) {
+    if (!history.now().Agrees(found, latest_wall_ms())) FAIL(Differences(history.now(), found));
+  }
+
+  // Compacts all of it: then what was counted is what is there, and what is dead has left nothing behind.
+  // A count may still be too low by as many keys as were ever written blindly: these are settled when a
+  // compaction merges them, and a table that only changed its level was not merged.
+  bool CheckSettled() {
+    if (!AwaitWritable() || !Compact()) return false;
+    const Entries found = ScanAll();
+    if (!env.power_is_on()) return false;
+    CheckExactly(found);
+    std::map<std::string, int64_t> counts;
+    for (const std::string& prefix : history.now().dead) counts[prefix] = 0;
+    for (const auto& [key, stored] : history.now().entries) counts[key.substr(0, kPrefixBytes)] = 0;
+    for (const auto& [key, stored] : found) {
+      if (history.now().IsDead(key)) FAIL(key << " outlived death");
+      ++counts[key.substr(0, kPrefixBytes)];
+    }
+    const auto blind = static_cast<int64_t>(blind_writes_ + engine->stats().unsettled_keys);
+    for (const auto& [prefix, count] : counts) {
+      if (!prefix.starts_with("s")) continue;
+      const int64_t counted = engine->CountKeys(prefix);
+      if (counted > count || counted < count - blind) {
+        FAIL("CountKeys of " << prefix << " is " << counted << ", not " << count << "; " << blind
+             << " writes were blind");
+      }
+    }
+    return true;
+  }
+
+  int64_t latest_wall_ms() { return latest_wall_ms_ = std::max(latest_wall_ms_, env.WallMs()); }
+
+  SimEnv env;
+  Random random;
+  Options options;
+  std::unique_ptr<Engine> engine;
+  History history;
+  bool faulty = false;
+
+ private:
+  static constexpr int kTriesMax = 16;
+
+  // False if the power failed.
+  bool Wait(ReadScope& scope) {
+    bool ready = false;
+    scope.WhenReady([&] { ready = true; });
+    while (!ready && env.RunOneJob()) {
+    }
+    if (env.power_is_on()) REQUIRE(ready);
+    return ready;
+  }
+
+  // Asks for Sync, Flush or Compact and waits for a good outcome, asking again if need be.
+  bool AwaitDone(void (Engine::*ask)(std::function<void(Status)>)) {
+    for (int tries = 0; tries < kTriesMax; ++tries) {
+      const auto outcome = std::make_shared<std::optional<Status>>();
+      const uint64_t group = engine->last_commit_group();
+      ((*engine).*ask)([outcome](const Status& status) { *outcome = status; });
+      if (!Await([&] { return outcome->has_value(); })) return false;
+      if ((*outcome)->ok()) {
+        Promise(group);
+        return true;
+      }
+      REQUIRE_MESSAGE(faulty, (*outcome)->ToString());
+      if (!AwaitWritable()) return false;
+    }
+    FAIL("asked in vain");
+    return false;
+  }
+
+  Durability durability_;
+  uint64_t process_promise_ = 0;
+  uint64_t power_promise_ = 0;
+  int64_t latest_wall_ms_ = 0;
+  uint64_t blind_writes_ = 0;  // in former lives; of this one, the deletes
+};
+
+}  // namespace varve
