@@ -62,7 +62,7 @@ struct Client final : Connection::Owner {
   void ReadEnded() override { events.ReadEnded(*this); }
   void Failed(int error) override { events.Failed(*this, error); }
 
-  // Bytes held for this client beyond the struct itself. `unsent` of it are replies.
+  // All that is held for this client.
   size_t memory_bytes() const {
     return sizeof(*this) + reader.memory_bytes() + out.memory_bytes() + queued_bytes;
   }
@@ -77,13 +77,13 @@ struct Client final : Connection::Owner {
 
   // --- Where it stands ---
   ClientState state = ClientState::kReading;
-  bool wrote = false;          // committed something in this turn
-  bool read_ended = false;     // the peer sends no more
-  bool socket_full = false;    // it took less than it was given
+  bool wrote = false;           // committed something in this turn
+  bool read_ended = false;      // the peer sends no more
+  bool socket_full = false;     // it took less than it was given
   bool no_auth_limits = false;  // reads with the small limits
-  ListHook state_hook{this};   // ready, waiting, draining, paused, ending or gone
-  ListHook write_hook{this};   // has something to write at the end of this turn
-  ListHook gate_hook{this};    // has replies that wait for the log
+  ListHook state_hook{this};    // ready, waiting, draining, paused, ending or gone
+  ListHook write_hook{this};    // has something to write at the end of this turn
+  ListHook gate_hook{this};     // has replies that wait for the log
   uint64_t paused_until_us = 0;
   uint64_t pause_owed_us = 0;  // delays shorter than a timer can measure add up here
 
@@ -92,7 +92,7 @@ struct Client final : Connection::Owner {
   bool is_unix = false;
   int64_t connected_ms = 0;
   int64_t active_ms = 0;
-  int64_t stuck_since_ms = 0;  // the socket has taken nothing since; 0: it takes
+  int64_t stuck_since_ms = 0;  // the socket is full and has taken nothing since; 0: it is not full
   const Command* last_command = nullptr;
 
   ClientEvents& events;

@@ -1,7 +1,8 @@
 // server/client_list.h: lists of clients that a client leaves by itself.
 //
-// A client has one hook for each kind of list it may be in, and is in at most one list per hook. Everything is O(1),
-// and destroying a client takes it out of all of them, so that no list ever names a client that is gone.
+// A client has one hook for each kind of list it may be in, and is in at most one list per hook.
+// Everything is O(1), and destroying a client takes it out of all of them, so that no list ever
+// names a client that is gone.
 //
 // Threads: loop.
 #pragma once

@@ -1,8 +1,8 @@
 // server/clients.h: all clients: how they come, how they are told apart, how they go.
 //
-// A connection is refused, with the reason, when there are too many or when protected mode forbids its address.
-// Limits that are about time - idle clients, peers that take nothing - are looked at by Look, a few
-// clients at a call, so that many clients never make a long turn.
+// A connection is refused, with the reason, when there are too many or when protected mode forbids
+// its address. Limits that are about time - idle clients, peers that take nothing - are looked at
+// by Look, a few clients at a call, so that many clients never make a long turn.
 //
 // Threads    Loop.
 // Ownership  Owns the clients. They are destroyed through Destroy, at the end of a turn (turn.h).
@@ -53,7 +53,8 @@ class Clients {
   std::string Describe(const Client& client) const;
   int Kill(const Session& me, const Services::ClientFilter& filter);
 
-  // Looks at up to `count` clients, going round: drops those over a limit, gives unused memory back.
+  // Looks at up to `count` clients, going round: drops those over a limit, gives unused memory
+  // back.
   void Look(size_t count);
   // Held for clients, as of the last whole round.
   uint64_t memory_bytes() const { return memory_bytes_; }

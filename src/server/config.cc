@@ -29,7 +29,8 @@ std::vector<std::string> WordsOf(const ConfigRow& row, Slice value) {
 std::string VariableName(Slice name) {
   std::string variable = "VARVE_";
   for (const char c : name) {
-    variable.push_back(c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c));
+    variable.push_back(c == '-' ? '_'
+                                : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c));
   }
   return variable;
 }
@@ -154,9 +155,12 @@ char Unescape(char c) {
   }
 }
 
-bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f'; }
+bool IsBlank(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
+}
 
-// Takes a quoted word whose first quote is `rest`'s first byte. False if it does not end as it should.
+// Takes a quoted word whose first quote is `rest`'s first byte. False if it does not end as it
+// should.
 bool TakeQuoted(Slice* rest, std::string* word) {
   const char quote = rest->front();
   for (size_t i = 1; i < rest->size(); ++i) {
@@ -204,10 +208,10 @@ Result<std::vector<std::string>> SplitWords(Slice line) {
 }
 
 std::string QuoteWord(Slice word) {
-  const bool plain = !word.empty() && word.front() != '#' &&
-                     std::all_of(word.begin(), word.end(), [](char c) {
-                       return c > ' ' && c < 0x7f && c != '"' && c != '\'' && c != '\\';
-                     });
+  const bool plain =
+      !word.empty() && word.front() != '#' && std::all_of(word.begin(), word.end(), [](char c) {
+        return c > ' ' && c < 0x7f && c != '"' && c != '\'' && c != '\\';
+      });
   if (plain) return std::string(word);
   std::string quoted = "\"";
   for (const char c : word) {
@@ -289,8 +293,7 @@ Result<std::string> RewriteConfig(Slice text, const Config& config) {
   const auto line_for = [&](const ConfigRow& row) {
     std::string line(row.name);
     const std::string value = ConfigValueText(row, config);
-    const bool is_list =
-        row.type == ConfigType::kWords || row.type == ConfigType::kOutputLimits;
+    const bool is_list = row.type == ConfigType::kWords || row.type == ConfigType::kOutputLimits;
     return line + " " + (is_list && !value.empty() ? value : QuoteWord(value)) + "\n";
   };
 
@@ -319,8 +322,8 @@ Result<std::string> RewriteConfig(Slice text, const Config& config) {
       written.append(line->first).append("\n");
       continue;
     }
-    const bool again = std::any_of(line + 1, lines.end(),
-                                   [&](const auto& later) { return later.second == row; });
+    const bool again =
+        std::any_of(line + 1, lines.end(), [&](const auto& later) { return later.second == row; });
     if (again) continue;
     written.append(line_for(*row));
     done.push_back(row);

@@ -2,8 +2,8 @@
 //
 //   default -> configuration file -> environment (VARVE_PORT) -> flags (--port 7000)
 //
-// Each overrides those before it. Names are the same everywhere, and are rows of config_table.cc; an unknown
-// name or a bad value ends the start, and the message says where it stands.
+// Each overrides those before it. Names are the same everywhere, and are rows of config_table.cc;
+// an unknown name or a bad value ends the start, and the message says where it stands.
 //
 // Threads: loop.
 #pragma once
@@ -65,8 +65,8 @@ struct Config {
 // Every option at its default.
 Config DefaultConfig();
 
-// From file, environment and flags. `arguments` are the program's, without its name: [FILE] [--name value...]...
-// An error names the place: "varve.conf:12: port: ...".
+// From file, environment and flags. `arguments` are the program's, without its name: [FILE] [--name
+// value...]... An error names the place: "varve.conf:12: port: ...".
 using GetEnv = std::function<const char*(const char* name)>;
 Result<Config> LoadConfig(std::span<const std::string> arguments, const GetEnv& get_env);
 
@@ -77,8 +77,8 @@ std::vector<std::pair<std::string, std::string>> GetConfig(const Config& config,
 // CONFIG SET: all or nothing, in `config`. An error is the whole reply, as Redis words it.
 Status SetConfig(std::span<const std::pair<Slice, Slice>> values, Config* config);
 
-// CONFIG REWRITE: `text` is the file as it is. Lines that say what holds, comments and order are kept; others
-// are replaced; what is not there and not at its default is added at the end.
+// CONFIG REWRITE: `text` is the file as it is. Lines that say what holds, comments and order are
+// kept; others are replaced; what is not there and not at its default is added at the end.
 Result<std::string> RewriteConfig(Slice text, const Config& config);
 
 // The options that differ and could not be changed in a running server.
@@ -86,7 +86,8 @@ std::vector<std::string> ChangedAtStartOnly(const Config& before, const Config& 
 // `to` gets all those options of `from` that may change in a running server.
 void CopyChangeable(const Config& from, Config* to);
 
-// Words of a line: blanks separate, quotes and backslashes work as in Redis' files. An error if quotes do not match.
+// Words of a line: blanks separate, quotes and backslashes work as in Redis' files. An error if
+// quotes do not match.
 Result<std::vector<std::string>> SplitWords(Slice line);
 // The same the other way: quoted where it has to be.
 std::string QuoteWord(Slice word);

@@ -26,45 +26,46 @@ constexpr int64_t kMegabyte = 1 << 20;
 constexpr int64_t kClientsMax = std::numeric_limits<uint32_t>::max();
 constexpr int64_t kBulkMax = kValueBytesMax;
 
-// clang-format off
 const ConfigRow kRows[] = {
-  // name                        type           member                             default                when      min        max
-  {"bind",                       kWords,        &Config::bind,                      "127.0.0.1 -::1",      kStart},
-  {"port",                       kInteger,      &Config::port,                      "6379",                kStart,   0,         65535},
-  {"unixsocket",                 kText,         &Config::unixsocket,                "",                    kStart},
-  {"unixsocketperm",             kOctal,        &Config::unixsocketperm,            "0",                   kStart,   0,         0777},
-  {"tcp-backlog",                kInteger,      &Config::tcp_backlog,               "511",                 kStart,   0,         kIntMax},
-  {"tcp-keepalive",              kInteger,      &Config::tcp_keepalive_seconds,     "300",                 kAnyTime, 0,         kIntMax},
-  {"timeout",                    kInteger,      &Config::timeout_seconds,           "0",                   kAnyTime, 0,         kIntMax},
-  {"protected-mode",             kYesNo,        &Config::protected_mode,            "yes",                 kAnyTime},
-  {"requirepass",                kText,         &Config::requirepass,               "",                    kAnyTime},
+    // Name, type, member, default, when it may change, least, most, words.
+    {"bind", kWords, &Config::bind, "127.0.0.1 -::1", kStart},
+    {"port", kInteger, &Config::port, "6379", kStart, 0, 65535},
+    {"unixsocket", kText, &Config::unixsocket, "", kStart},
+    {"unixsocketperm", kOctal, &Config::unixsocketperm, "0", kStart, 0, 0777},
+    {"tcp-backlog", kInteger, &Config::tcp_backlog, "511", kStart, 0, kIntMax},
+    {"tcp-keepalive", kInteger, &Config::tcp_keepalive_seconds, "300", kAnyTime, 0, kIntMax},
+    {"timeout", kInteger, &Config::timeout_seconds, "0", kAnyTime, 0, kIntMax},
+    {"protected-mode", kYesNo, &Config::protected_mode, "yes", kAnyTime},
+    {"requirepass", kText, &Config::requirepass, "", kAnyTime},
 
-  {"dir",                        kText,         &Config::dir,                       "./data",              kStart},
-  {"appendfsync",                kWord,         &Config::appendfsync,               "everysec",            kAnyTime, 0,         0, "everysec always no"},
-  {"databases",                  kInteger,      &Config::databases,                 "16",                  kStart,   1,         kDatabasesMax},
-  {"memory-limit",               kMemory,       &Config::memory_limit_bytes,        "0",                   kAnyTime, 0,         kNoMax},
-  {"compression-level",          kInteger,      &Config::compression_level,         "1",                   kStart,   0,         19},
+    {"dir", kText, &Config::dir, "./data", kStart},
+    {"appendfsync", kWord, &Config::appendfsync, "everysec", kAnyTime, 0, 0, "everysec always no"},
+    {"databases", kInteger, &Config::databases, "16", kStart, 1, kDatabasesMax},
+    {"memory-limit", kMemory, &Config::memory_limit_bytes, "0", kAnyTime, 0, kNoMax},
+    {"compression-level", kInteger, &Config::compression_level, "1", kStart, 0, 19},
 
-  {"maxclients",                 kInteger,      &Config::maxclients,                "10000",               kAnyTime, 1,         kClientsMax},
-  {"proto-max-bulk-len",         kMemory,       &Config::proto_max_bulk_bytes,      "512mb",               kAnyTime, kMegabyte, kBulkMax},
-  {"client-query-buffer-limit",  kMemory,       &Config::client_query_buffer_bytes, "1gb",                 kAnyTime, kMegabyte, kNoMax},
-  {"client-output-buffer-limit", kOutputLimits, &Config::client_output_limits,
-      "normal 1gb 1mb 60 slave 256mb 64mb 60 pubsub 32mb 8mb 60", kAnyTime},
+    {"maxclients", kInteger, &Config::maxclients, "10000", kAnyTime, 1, kClientsMax},
+    {"proto-max-bulk-len", kMemory, &Config::proto_max_bulk_bytes, "512mb", kAnyTime, kMegabyte,
+     kBulkMax},
+    {"client-query-buffer-limit", kMemory, &Config::client_query_buffer_bytes, "1gb", kAnyTime,
+     kMegabyte, kNoMax},
+    {"client-output-buffer-limit", kOutputLimits, &Config::client_output_limits,
+     "normal 1gb 1mb 60 slave 256mb 64mb 60 pubsub 32mb 8mb 60", kAnyTime},
 
-  {"daemonize",                  kYesNo,        &Config::daemonize,                 "no",                  kStart},
-  {"supervised",                 kWord,         &Config::supervised,                "no",                  kStart,   0,         0, "systemd auto no"},
-  {"pidfile",                    kText,         &Config::pidfile,                   "",                    kStart},
-  {"logfile",                    kText,         &Config::logfile,                   "",                    kStart},
-  {"loglevel",                   kWord,         &Config::loglevel,                  "notice",              kAnyTime, 0,         0, "debug verbose notice warning"},
+    {"daemonize", kYesNo, &Config::daemonize, "no", kStart},
+    {"supervised", kWord, &Config::supervised, "no", kStart, 0, 0, "systemd auto no"},
+    {"pidfile", kText, &Config::pidfile, "", kStart},
+    {"logfile", kText, &Config::logfile, "", kStart},
+    {"loglevel", kWord, &Config::loglevel, "notice", kAnyTime, 0, 0,
+     "debug verbose notice warning"},
 
-  // What programs that know Redis ask for. Every write is logged; nothing is evicted from the data.
-  {"save",                       kFixed,        {},                                 ""},
-  {"appendonly",                 kFixed,        {},                                 "yes"},
-  {"maxmemory",                  kFixed,        {},                                 "0"},
-  {"maxmemory-policy",           kFixed,        {},                                 "noeviction"},
-  {"cluster-enabled",            kFixed,        {},                                 "no"},
+    // For programs that know Redis. Every write is logged; nothing is evicted from the data.
+    {"save", kFixed, {}, ""},
+    {"appendonly", kFixed, {}, "yes"},
+    {"maxmemory", kFixed, {}, "0"},
+    {"maxmemory-policy", kFixed, {}, "noeviction"},
+    {"cluster-enabled", kFixed, {}, "no"},
 };
-// clang-format on
 
 Status Bad(std::string reason) { return Status::InvalidArgument(std::move(reason)); }
 
@@ -130,7 +131,8 @@ Status ParseOutputLimits(std::span<const std::string> words, OutputLimits* to) {
       limit = &limits.replica;
     }
     if (EqualsIgnoreCase(name, "pubsub")) limit = &limits.pubsub;
-    if (limit == nullptr) return Bad("Invalid client class specified in buffer limit configuration.");
+    if (limit == nullptr)
+      return Bad("Invalid client class specified in buffer limit configuration.");
     const std::optional<uint64_t> hard_bytes = ParseMemorySize(words[i + 1]);
     const std::optional<uint64_t> soft_bytes = ParseMemorySize(words[i + 2]);
     const std::optional<int64_t> seconds = ParseInt64(words[i + 3]);
@@ -180,16 +182,13 @@ Status ParseConfigValue(const ConfigRow& row, std::span<const std::string> words
   const Slice word = words[0];
   switch (row.type) {
     case kYesNo: return ParseYesNo(word, &(config->*std::get<bool Config::*>(row.member)));
-    case kText:
-      config->*std::get<std::string Config::*>(row.member) = word;
-      return Status::Ok();
+    case kText: config->*std::get<std::string Config::*>(row.member) = word; return Status::Ok();
     case kWord:
       return ParseWord(row, word, &(config->*std::get<std::string Config::*>(row.member)));
     case kFixed:
       if (EqualsIgnoreCase(word, row.default_text)) return Status::Ok();
       return Bad("in Varve this is always '" + std::string(row.default_text) + "'");
-    default:
-      return ParseNumber(row, word, &(config->*std::get<int64_t Config::*>(row.member)));
+    default: return ParseNumber(row, word, &(config->*std::get<int64_t Config::*>(row.member)));
   }
 }
 

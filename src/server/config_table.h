@@ -16,8 +16,8 @@ namespace varve {
 enum class ConfigType : uint8_t {
   kYesNo,
   kInteger,
-  kMemory,        // "100", "1k", "1kb", "1mb", "1gb"
-  kOctal,         // of a file's permissions
+  kMemory,  // "100", "1k", "1kb", "1mb", "1gb"
+  kOctal,   // of a file's permissions
   kText,
   kWord,          // one of `words`
   kWords,         // any number of them
@@ -44,7 +44,8 @@ std::span<const ConfigRow> ConfigRows();
 // Any case. Null if there is none.
 const ConfigRow* FindConfigRow(Slice name);
 
-// Reads a value, given as its words, into `config`. An error's message is the reason, worded as Redis does.
+// Reads a value, given as its words, into `config`. An error's message is the reason, worded as
+// Redis does.
 Status ParseConfigValue(const ConfigRow& row, std::span<const std::string> words, Config* config);
 // As CONFIG GET tells it.
 std::string ConfigValueText(const ConfigRow& row, const Config& config);

@@ -13,8 +13,9 @@ namespace {
 // At least so many clients a tick, so that a few are looked at every tick and many once a second.
 constexpr size_t kClientsPerTickMin = 10;
 
-// What the allocator holds beyond what was asked of it counts against the limit, but no more than this share: otherwise
-// evicting records, which leaves holes before it leaves empty pages, would call for more evicting.
+// What the allocator holds beyond what was asked of it counts against the limit, but no more than
+// this share: otherwise evicting records, which leaves holes before it leaves empty pages, would
+// call for more evicting.
 constexpr uint64_t kSlackShareMax = 8;
 
 }  // namespace
@@ -46,7 +47,8 @@ void Cron::EverySecond() {
   const ProcessMemory memory = MeasureMemory();
   const uint64_t used = memory.allocated_bytes != 0 ? memory.allocated_bytes : memory.rss_bytes;
   stats_.memory_peak_bytes = std::max(stats_.memory_peak_bytes, used);
-  const uint64_t slack = memory.active_bytes - std::min(memory.active_bytes, memory.allocated_bytes);
+  const uint64_t slack =
+      memory.active_bytes - std::min(memory.active_bytes, memory.allocated_bytes);
   engine_.SetOutsideMemory(clients_.memory_bytes() +
                            std::min(slack, memory_limit_bytes_ / kSlackShareMax));
 

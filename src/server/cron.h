@@ -1,8 +1,8 @@
 // server/cron.h: what has to be done from time to time.
 //
-// One timer, ten times a second and never faster. Each tick does a bounded piece of work: looks at a tenth of
-// the clients, takes samples; once a second it measures memory and tells the engine how much of the
-// limit others use, and says whether turns of the loop were slow.
+// One timer, ten times a second and never faster. Each tick does a bounded piece of work: looks at
+// a tenth of the clients, takes samples; once a second it measures memory and tells the engine how
+// much of the limit others use, and says whether turns of the loop were slow.
 //
 // Threads: loop.
 #pragma once

@@ -17,7 +17,8 @@ namespace {
 // Views kept for clients that will wait; beyond that many they are made anew.
 constexpr size_t kSpareViewsMax = 64;
 
-// Keys longer than this are not prefetched: building the engine's key would cost more than the miss.
+// Keys longer than this are not prefetched: building the engine's key would cost more than the
+// miss.
 constexpr size_t kPrefetchKeyBytesMax = 256;
 constexpr size_t kPrefetchKeysMax = 256;
 
@@ -99,9 +100,11 @@ Dispatcher::Served Dispatcher::Serve(Client& client, int64_t now_ms) {
     }
     ++next_;
     if (client.queued_bytes > limits_.requests.query_buffer_bytes_max) {
-      Log(LogLevel::kWarning, "client id=%llu addr=%s: MULTI holds %s, more than "
-          "client-query-buffer-limit: closed", static_cast<unsigned long long>(client.session.id),
-          client.peer.c_str(), FormatBytes(client.queued_bytes).c_str());
+      Log(LogLevel::kWarning,
+          "client id=%llu addr=%s: MULTI holds %s, more than "
+          "client-query-buffer-limit: closed",
+          static_cast<unsigned long long>(client.session.id), client.peer.c_str(),
+          FormatBytes(client.queued_bytes).c_str());
       ++stats_.clients_dropped;
       served = Served::kDrop;
       break;
@@ -203,9 +206,10 @@ bool Dispatcher::Run(Client& client, ParsedRequest& parsed) {
   ReplyWriter reply(client.out, session.resp_version);
   uint64_t group = 0;
 
+  if (parsed.command != nullptr) client.last_command = parsed.command;
   Status status = rerun ? Status::Ok() : Admit(client, parsed);
   if (!status.ok()) {
-    if (session.in_multi) status = FailTransaction(session, parsed, std::move(status));
+    status = FailTransaction(session, parsed, std::move(status));
     if (parsed.command != nullptr) ++StatsOf(*parsed.command).rejected;
   } else if (session.in_multi && (parsed.command->flags & kNotQueued) == 0) {
     Queue(client, parsed);
@@ -251,10 +255,12 @@ Status Dispatcher::Admit(const Client& client, const ParsedRequest& parsed) {
   return Status::Ok();
 }
 
-// A command was refused while MULTI queues: EXEC will abort. An EXEC that is itself refused aborts here.
+// A command was refused: if MULTI queues, EXEC will abort. An EXEC that is itself refused aborts
+// here.
 Status Dispatcher::FailTransaction(Session& session, const ParsedRequest& parsed, Status refusal) {
-  session.multi_failed = true;
-  if (!EqualsIgnoreCase(parsed.request.argv[0], "exec")) return refusal;
+  session.multi_failed |= session.in_multi;
+  const bool is_arity = parsed.command == nullptr;
+  if (!is_arity || !EqualsIgnoreCase(parsed.request.argv[0], "exec")) return refusal;
   session.in_multi = session.multi_failed = session.watched_key_changed = false;
   session.queued.clear();
   watches_.Unwatch(session);
@@ -265,11 +271,9 @@ Status Dispatcher::FailTransaction(Session& session, const ParsedRequest& parsed
 Status Dispatcher::Execute(Client& client, ParsedRequest& parsed, ReplyWriter& reply,
                            uint64_t* group) {
   View& view = *view_;
-  client.last_command = parsed.command;
   view.set_may_yield(true);
   view.Begin(client.session.database, now_ms_);
-  CommandContext context{view,      reply,           client.session,
-                         services_, *parsed.command, parsed.request};
+  CommandContext context{view, reply, client.session, services_, *parsed.command, parsed.request};
   Status status = varve::Run(context);
   if (status.is_pending()) return status;
 
@@ -284,8 +288,7 @@ Status Dispatcher::Execute(Client& client, ParsedRequest& parsed, ReplyWriter& r
 
 Status Dispatcher::Commit(Client& client, const Command& command, uint64_t* group) {
   View& view = *view_;
-  if (!writable_.ok() &&
-      (writable_.code() != StatusCode::kNoSpace || !OnlyDeletes(view.batch()))) {
+  if (!writable_.ok() && (writable_.code() != StatusCode::kNoSpace || !OnlyDeletes(view.batch()))) {
     // A read that met an expired key would have deleted it. It may as well stay.
     if ((command.flags & kReadOnly) != 0) return Status::Ok();
     return writable_;
@@ -304,7 +307,8 @@ Status Dispatcher::Commit(Client& client, const Command& command, uint64_t* grou
   return Status::Ok();
 }
 
-// Copies the request into the session: its bytes must outlive the read buffer. Large arguments are shared.
+// Copies the request into the session: its bytes must outlive the read buffer. Large arguments are
+// shared.
 void Dispatcher::Queue(Client& client, const ParsedRequest& parsed) {
   const Request& request = parsed.request;
   Session::QueuedCommand& queued = client.session.queued.emplace_back();

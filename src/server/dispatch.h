@@ -11,8 +11,8 @@
 //                   Ok: commit the batch, tell watchers, hold the reply until it is durable
 //   5. again      until everything is run, or the client has had its share of the turn
 //
-// The view and the requests' memory belong to the dispatcher and are used for one client after the other, hot in
-// the processor's caches. Only a client that must wait takes them along.
+// The view and the requests' memory belong to the dispatcher and are used for one client after the
+// other, hot in the processor's caches. Only a client that must wait takes them along.
 //
 // Threads: loop.
 #pragma once
@@ -75,7 +75,11 @@ class Dispatcher {
     explicit Stopwatch(Env& env) : env_(env) {}
     void Start() { started_us_ = lap_us_ = env_.MonotonicUs(); }
     void Next(CommandStats& command) {
-      if (&command != command_ || ++requests_ >= kRequestsPerLap) Lap(&command);
+      if (command_ == nullptr) {
+        command_ = &command;  // The first after Start.
+      } else if (&command != command_ || ++requests_ >= kRequestsPerLap) {
+        Lap(&command);
+      }
     }
     void Stop() { Lap(nullptr); }
     // As of the last reading.
@@ -106,7 +110,7 @@ class Dispatcher {
   void Queue(Client& client, const ParsedRequest& parsed);
   void Settle(Client& client, uint64_t reply_start, uint64_t group, ReplyMode mode_before);
 
-  CommandStats& StatsOf(const Command& command) { 
+  CommandStats& StatsOf(const Command& command) {
     return stats_.commands[static_cast<size_t>(CommandIndex(command))];
   }
 
@@ -124,8 +128,8 @@ class Dispatcher {
   ServerStats& stats_;
 
   Stopwatch stopwatch_;
-  std::unique_ptr<View> view_;
   std::vector<std::unique_ptr<View>> spare_views_;
+  std::unique_ptr<View> view_;
   std::vector<ParsedRequest> requests_;  // kept for their memory; [next_, count_) are to be run
   size_t next_ = 0;
   size_t count_ = 0;

@@ -23,9 +23,7 @@ class Lines {
  public:
   explicit Lines(std::string* to) : to_(*to) {}
 
-  void Text(Slice name, Slice value) {
-    to_.append(name).append(":").append(value).append("\r\n");
-  }
+  void Text(Slice name, Slice value) { to_.append(name).append(":").append(value).append("\r\n"); }
   template <typename Number>
   void Count(Slice name, Number value) {
     Text(name, std::to_string(value));
@@ -274,9 +272,9 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("compactions", stats.compactions);
   out.Count("compaction_bytes_read", stats.compaction_bytes_read);
   out.Count("compaction_bytes_written", stats.compaction_bytes_written);
-  out.Format("write_amplification", "%.2f",
-             Ratio(stats.flush_bytes_written + stats.compaction_bytes_written,
-                   stats.user_bytes_written));
+  out.Format(
+      "write_amplification", "%.2f",
+      Ratio(stats.flush_bytes_written + stats.compaction_bytes_written, stats.user_bytes_written));
   out.Count("writer_delay_usec", stats.writer_delay_us);
   out.Text("write_refusal", stats.write_refusal);
   out.Text("last_error", stats.last_error);

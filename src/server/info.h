@@ -1,7 +1,7 @@
 // server/info.h: INFO's text.
 //
-// Names and formats are those that Redis' clients and tools look for; what Redis has and Varve
-// has not (forks, scripts, replicas) is left out or 0. What is Varve's own is in the section "engine".
+// Names and formats are those that Redis' clients and tools look for; what Redis has and Varve has
+// not (forks, scripts, replicas) is left out or 0. What is Varve's own is in the section "engine".
 //
 // Threads: loop.
 #pragma once

@@ -1,6 +1,7 @@
 // server/limits.h: what one client may cost, as the dispatcher, the turn and the cron go by it.
 //
-// Filled from the configuration; changes at run time reach every client, which all refer to the one ClientLimits.
+// Filled from the configuration; changes at run time reach every client, which all refer to the one
+// ClientLimits.
 #pragma once
 
 #include <cstddef>
@@ -18,16 +19,17 @@ struct OutputLimit {
 };
 
 struct ClientLimits {
-  RequestLimits requests;         // of those who may run commands
+  RequestLimits requests;          // of those who may run commands
   RequestLimits requests_no_auth;  // of those who have not said AUTH yet
-  OutputLimit output;             // "normal"
-  OutputLimit output_pubsub;      // for later; kept so that it can be read back
-  int64_t idle_seconds_max = 0;   // timeout
+  OutputLimit output;              // "normal"
+  OutputLimit output_pubsub;       // for later; kept so that it can be read back
+  int64_t idle_seconds_max = 0;    // timeout
   size_t clients_max = 10000;
 };
 
-// A client whose unsent replies exceed this gets no further command run until they have left. Thereby a
-// pipeline may be as deep as it likes: what it asks for is bounded by this plus one reply.
+// A client whose unsent replies exceed this gets no further command run until they have left.
+// Thereby a pipeline may be as deep as it likes: what it asks for is bounded by this plus one
+// reply.
 inline constexpr size_t kUnsentBytesMax = 1 << 20;
 
 // Requests parsed at once, so that their keys can be prefetched together.

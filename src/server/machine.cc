@@ -60,8 +60,8 @@ uint64_t MachineMemoryBytes() {
   return static_cast<uint64_t>(info.totalram) * info.mem_unit;
 }
 
-// A line of /proc/self/cgroup is "id:controllers:path"; v2 has no controllers. A limit may be set on any
-// level above the process, so each one up to the root is looked at. In a container the path
+// A line of /proc/self/cgroup is "id:controllers:path"; v2 has no controllers. A limit may be set
+// on any level above the process, so each one up to the root is looked at. In a container the path
 // may be the host's and not be there; the walk then finds the root, which is the container's own.
 uint64_t CgroupMemoryLimitBytes(Slice cgroup, const std::string& sys_fs_cgroup) {
   uint64_t limit = UINT64_MAX;
@@ -72,7 +72,9 @@ uint64_t CgroupMemoryLimitBytes(Slice cgroup, const std::string& sys_fs_cgroup) 
     const size_t second = line.find(':', first + 1);
     if (first == Slice::npos || second == Slice::npos) continue;
     const Slice controllers = line.substr(first + 1, second - first - 1);
-    const bool v1 = ("," + std::string(controllers) + ",").find(",memory,") != std::string::npos;
+    std::string listed = ",";
+    listed.append(controllers).append(",");
+    const bool v1 = listed.find(",memory,") != std::string::npos;
     if (!v1 && !controllers.empty()) continue;
 
     const std::string root = sys_fs_cgroup + (v1 ? "/memory" : "");
@@ -80,9 +82,9 @@ uint64_t CgroupMemoryLimitBytes(Slice cgroup, const std::string& sys_fs_cgroup) 
     std::string path(line.substr(second + 1));
     while (true) {
       if (path.ends_with('/')) path.pop_back();
-      if (const auto bytes = LeadingNumber(ReadSmallFile(root + path + name))) {
-        limit = std::min(limit, *bytes);
-      }
+      std::string file = root;
+      file.append(path).append(name);
+      if (const auto bytes = LeadingNumber(ReadSmallFile(file))) limit = std::min(limit, *bytes);
       if (path.empty()) break;
       path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
     }

@@ -10,9 +10,9 @@
 
 namespace varve {
 
-// Goes to the background. Returns in the daemon only; the process that was called waits until
-// the daemon calls DaemonReady, and exits 0, or until it dies, and exits 1. So whoever starts a daemon learns
-// whether it has started, and sees its errors.
+// Goes to the background. Returns in the daemon only; the process that was called waits until the
+// daemon calls DaemonReady, and exits 0, or until it dies, and exits 1. So whoever starts a daemon
+// learns whether it has started, and sees its errors.
 Status Daemonize();
 // Does nothing if this is no daemon.
 void DaemonReady();

@@ -6,8 +6,9 @@
 //   output   |------------------|--------------|---------->
 //            consumed           mark: group 7  mark: group 9
 //
-// Bytes from a mark on wait for its group, and so for every mark before it. Positions and
-// groups both rise from mark to mark: a later reply that needs an older group is held by the one before it anyway.
+// Bytes from a mark on wait for its group, and so for every mark before it. Positions and groups
+// both rise from mark to mark: a later reply that needs an older group is held by the one before it
+// anyway.
 //
 // Threads: loop.
 #pragma once
@@ -27,11 +28,13 @@ class ReplyGate {
     marks_.push_back({position, group});
   }
 
-  // How far bytes may leave, `end` being all of them. Forgets the marks that `reported_group` has lifted.
+  // How far bytes may leave, `end` being all of them. Forgets the marks that `reported_group` has
+  // lifted.
   uint64_t Limit(uint64_t reported_group, uint64_t end) {
     while (holding() && marks_[first_].group <= reported_group) ++first_;
     const uint64_t limit = holding() ? marks_[first_].position : end;
-    // A busy writer always has something held, so the lifted marks must go before the last one does.
+    // A busy writer always has something held, so the lifted marks must go before the last one
+    // does.
     if (first_ * 2 >= marks_.size()) {
       marks_.erase(marks_.begin(), marks_.begin() + static_cast<ptrdiff_t>(first_));
       first_ = 0;

@@ -24,7 +24,8 @@ namespace {
 // File descriptors that are not clients': tables, log segments, the standard ones.
 constexpr uint64_t kFilesReserved = 1024;
 
-// How long a stop waits for clients to take their last replies, and for commands that wait for data.
+// How long a stop waits for clients to take their last replies, and for commands that wait for
+// data.
 constexpr uint64_t kStopWaitMs = 5000;
 
 Durability DurabilityOf(const Config& config) {
@@ -83,7 +84,8 @@ Status Server::Start() {
   const uint64_t files = RaiseFileLimit(clients_wanted + kFilesReserved);
   clients_max_possible_ = files - std::min(kFilesReserved, files / 2);
   if (clients_max_possible_ < clients_wanted) {
-    Log(LogLevel::kWarning, "maxclients %llu needs more open files than the system allows: using %zu",
+    Log(LogLevel::kWarning,
+        "maxclients %llu needs more open files than the system allows: using %zu",
         static_cast<unsigned long long>(clients_wanted), clients_max_possible_);
   }
   ApplyLimits();
@@ -122,8 +124,7 @@ Status Server::BindTcp() {
     const bool optional = configured.starts_with('-');
     const std::string address = optional ? configured.substr(1) : configured;
     const int port = static_cast<int>(config_.port);
-    const Result<int> descriptor =
-        ListenTcp(address, port, static_cast<int>(config_.tcp_backlog));
+    const Result<int> descriptor = ListenTcp(address, port, static_cast<int>(config_.tcp_backlog));
     if (descriptor.ok()) {
       const bool is_v6 = address.find(':') != std::string::npos;
       const std::string host = is_v6 ? "[" + address + "]" : address;
@@ -174,11 +175,10 @@ Status Server::LoadDatabases() {
 
 // Makes the parts and tells them of each other.
 void Server::Connect() {
-  dispatcher_ = std::make_unique<Dispatcher>(Dispatcher::Parts{
-      *engine_, *env_, databases_, *this, watches_, limits_, stats_});
+  dispatcher_ = std::make_unique<Dispatcher>(
+      Dispatcher::Parts{*engine_, *env_, databases_, *this, watches_, limits_, stats_});
   turn_ = std::make_unique<Turn>(Turn::Parts{
-      *engine_, *env_, *dispatcher_, limits_, stats_,
-      [this](bool busy) { loop_.SetBusy(busy); },
+      *engine_, *env_, *dispatcher_, limits_, stats_, [this](bool busy) { loop_.SetBusy(busy); },
       [this](Client& client) { clients_->Destroy(client); }});
   clients_ = std::make_unique<Clients>(Clients::Parts{
       config_, limits_, watches_, stats_, [this](int descriptor, Connection::Owner& owner) {
@@ -234,7 +234,10 @@ int Server::Stop() {
     Log(LogLevel::kWarning, "%zu clients have not taken their last replies", clients_->size());
   }
 
+  // The engine runs the loop while it closes; nobody is to ask anything of it then.
+  loop_.OnTurn(nullptr, nullptr);
   cron_ = nullptr;
+  clients_ = nullptr;
   const Status closed = engine_->Close();
   if (!config_.pidfile.empty()) RemovePidFile(config_.pidfile);
   if (!closed.ok()) {
@@ -302,8 +305,7 @@ void Server::ApplyLimits() {
   limits_.output = config_.client_output_limits.normal;
   limits_.output_pubsub = config_.client_output_limits.pubsub;
   limits_.idle_seconds_max = config_.timeout_seconds;
-  limits_.clients_max =
-      std::min(clients_max_possible_, static_cast<size_t>(config_.maxclients));
+  limits_.clients_max = std::min(clients_max_possible_, static_cast<size_t>(config_.maxclients));
 }
 
 }  // namespace varve

@@ -2,7 +2,8 @@
 //
 //   Start   listen -> open the engine -> load the databases -> accept
 //   Run     the loop, until SIGTERM, SIGINT or SHUTDOWN
-//   Stop    accept no more -> let waiting commands finish -> send the replies promised -> close the engine
+//   Stop    accept no more -> let waiting commands finish -> send the replies promised ->
+//           close the engine
 //
 // It is also what commands know as Services; that part is in services.cc.
 //
@@ -54,9 +55,9 @@ class Server final : public Services {
   int KillClients(const Session& me, const ClientFilter& filter) override;
   void Watch(Session& session, int database, Slice key, bool exists_now) override;
   void Unwatch(Session& session) override;
-  void ForEachWatched(const Session& session,
-                      const std::function<void(int database, Slice key, bool existed)>& visit)
-      const override;
+  void ForEachWatched(
+      const Session& session,
+      const std::function<void(int database, Slice key, bool existed)>& visit) const override;
   std::vector<std::pair<std::string, std::string>> ConfigGet(
       std::span<const Slice> patterns) const override;
   Status ConfigSet(std::span<const std::pair<Slice, Slice>> values) override;
@@ -69,7 +70,8 @@ class Server final : public Services {
   int64_t WallUs() const override;
 
  private:
-  // A listening socket before the engine is open: a busy port shall be found before the log is replayed.
+  // A listening socket before the engine is open: a busy port shall be found before the log is
+  // replayed.
   struct Bound {
     int descriptor;
     std::string where;

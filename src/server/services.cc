@@ -15,7 +15,8 @@ namespace varve {
 
 bool Server::PasswordRequired() const { return !config_.requirepass.empty(); }
 
-// Takes as long for any password of the same length, so that time tells nothing of how much was right.
+// Takes as long for any password of the same length, so that time tells nothing of how much was
+// right.
 bool Server::CheckPassword(Slice user, Slice password) const {
   if (user != "default") return false;
   const Slice wanted = config_.requirepass;
@@ -75,14 +76,15 @@ Status Server::ConfigSet(std::span<const std::pair<Slice, Slice>> values) {
   RETURN_IF_ERROR(SetConfig(values, &next));
   if (next.maxclients > static_cast<int64_t>(clients_max_possible_) &&
       next.maxclients > config_.maxclients) {
-    return Status::ClientError(errors::ConfigSetFailed(
-        "maxclients", "the system does not allow that many open files"));
+    return Status::ClientError(
+        errors::ConfigSetFailed("maxclients", "the system does not allow that many open files"));
   }
   Apply(next);
   return Status::Ok();
 }
 
-// The file is read and replaced by a worker; its client waits, and its command is run again for the result.
+// The file is read and replaced by a worker; its client waits, and its command is run again for the
+// result.
 Status Server::ConfigRewrite() {
   if (config_.file.empty()) return Status::ClientError(std::string(errors::kNoConfigFile));
   const uint64_t id = dispatcher_->running()->session.id;

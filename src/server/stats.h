@@ -1,4 +1,5 @@
-// server/stats.h: what the server counts about itself. Counted where it happens, printed by info.cc.
+// server/stats.h: what the server counts about itself. Counted where it happens, printed by
+// info.cc.
 //
 // Threads: loop.
 #pragma once

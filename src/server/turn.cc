@@ -74,7 +74,10 @@ void Turn::Failed(Client& client, int error) {
 // --- Between the states ------------------------------------------------------------------------
 
 void Turn::SetState(Client& client, ClientState state) {
-  if (client.state == state) return;
+  // A client that was ready and is so again has been taken out of its list to be served.
+  if (client.state == state && (state == ClientState::kReading || client.state_hook.linked())) {
+    return;
+  }
   const bool was_reading = client.state == ClientState::kReading;
   client.state = state;
   switch (state) {
@@ -131,8 +134,7 @@ void Turn::EndClient(Client& client) {
 
 void Turn::DropClient(Client& client) { SetState(client, ClientState::kGone); }
 
-void Turn::EndAllClients(
-    const std::function<void(const std::function<void(Client&)>&)>& for_each) {
+void Turn::EndAllClients(const std::function<void(const std::function<void(Client&)>&)>& for_each) {
   stopping_ = true;
   for_each([this](Client& client) {
     if (client.state != ClientState::kWaits) EndClient(client);
@@ -209,11 +211,8 @@ bool Turn::SendUpTo(Client& client, uint64_t limit) {
     ++stats_.writes;
     stats_.output_bytes += static_cast<uint64_t>(sent);
     client.out.Consume(static_cast<size_t>(sent));
-    if (sent > 0) {
-      client.stuck_since_ms = 0;
-    } else if (client.stuck_since_ms == 0) {
-      client.stuck_since_ms = now_ms();
-    }
+    // As of now; WriteOut forgets it when nothing is left.
+    if (sent > 0 || client.stuck_since_ms == 0) client.stuck_since_ms = now_ms();
     if (static_cast<size_t>(sent) < size) break;
   }
   return true;
@@ -221,7 +220,9 @@ bool Turn::SendUpTo(Client& client, uint64_t limit) {
 
 void Turn::AfterWrite(Client& client) {
   if (client.state == ClientState::kEnds && client.out.empty()) return DropClient(client);
-  if (client.state == ClientState::kDrains && client.out.size() <= kUnsentBytesMax / 2) {
+  // No sooner and no later: so one that takes nothing stays above it, and is found by its soft
+  // limit.
+  if (client.state == ClientState::kDrains && client.out.size() <= kUnsentBytesMax) {
     return SetState(client, ClientState::kReady);
   }
   const uint64_t hard_bytes = limits_.output.hard_bytes;

@@ -1,7 +1,7 @@
 // server/turn.h: what one turn of the loop does for the clients, and in which order.
 //
-//   while events come   a readable client is served at once, while what it sent is in the caches; its
-//                       replies stay where they are
+//   while events come   a readable client is served at once, while what it sent is in the caches;
+//                       its replies stay where they are
 //   at the end          1. clients whose data has come, or who had requests left, are served
 //                       2. the engine ends its turn: the group goes to the log
 //                       3. whoever has something that may leave is written to, once
@@ -35,8 +35,8 @@ class Turn final : public ClientEvents {
     Dispatcher& dispatcher;
     const ClientLimits& limits;
     ServerStats& stats;
-    std::function<void(bool)> set_busy;       // the loop is not to sleep: something is left to do
-    std::function<void(Client&)> destroy;     // out of the registry, out of the world
+    std::function<void(bool)> set_busy;    // the loop is not to sleep: something is left to do
+    std::function<void(Client&)> destroy;  // out of the registry, out of the world
   };
   explicit Turn(Parts parts);
   ~Turn() override;

@@ -1,4 +1,5 @@
-// server/version.h: which Varve this is. Which Redis its clients take it for: commands/redis_version.h.
+// server/version.h: which Varve this is. Which Redis its clients take it for:
+// commands/redis_version.h.
 #pragma once
 
 #include "base/slice.h"

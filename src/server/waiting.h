@@ -1,6 +1,7 @@
 // server/waiting.h: what a client keeps that cannot go on at once.
 //
-// A command that returned kPending is run again when what it needs has come. Until then its client keeps
+// A command that returned kPending is run again when what it needs has come. Until then its client
+// keeps
 //
 //   - the view, whose scope counts what is on its way and pins what has come
 //   - that request, and those parsed behind it: views into the client's read buffer, into

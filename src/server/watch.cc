@@ -88,9 +88,8 @@ void WatchRegistry::TouchDatabases(const Databases& before, const Databases& aft
     for (Watcher& watcher : watchers) {
       const SpaceId now = SpaceOf(after, watcher.database);
       if (now == SpaceOf(before, watcher.database)) continue;
-      const bool is_new =
-          now == 0 ||
-          std::find(before.spaces.begin(), before.spaces.end(), now) == before.spaces.end();
+      const bool is_new = now == 0 || std::find(before.spaces.begin(), before.spaces.end(), now) ==
+                                          before.spaces.end();
       if (watcher.exists || !is_new) watcher.session->watched_key_changed = true;
     }
   }

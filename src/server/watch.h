@@ -1,11 +1,11 @@
 // server/watch.h: who watches which keys, and who is to be told that one has changed.
 //
-// WATCH enters a session here; any commit that touches a watched key marks the session, and EXEC then
-// refuses. While nobody watches, a commit costs one test.
+// WATCH enters a session here; any commit that touches a watched key marks the session, and EXEC
+// then refuses. While nobody watches, a commit costs one test.
 //
-// Commits are in engine keys: a space's prefix and the user's key. Watches are by database, and FLUSHDB and SWAPDB change which
-// space a database lives in; so a key counts as changed if its prefix is the one its database had
-// before or has after the commit.
+// Commits are in engine keys: a space's prefix and the user's key. Watches are by database, and
+// FLUSHDB and SWAPDB change which space a database lives in; so a key counts as changed if its
+// prefix is the one its database had before or has after the commit.
 //
 // Threads: loop.
 #pragma once
@@ -30,8 +30,9 @@ class WatchRegistry {
   // Also to be called before a session is destroyed.
   void Unwatch(Session& session);
 
-  void ForEachWatched(const Session& session,
-                      const std::function<void(int database, Slice key, bool existed)>& visit) const;
+  void ForEachWatched(
+      const Session& session,
+      const std::function<void(int database, Slice key, bool existed)>& visit) const;
 
   // A batch was committed; `before` and `after` are the databases on either side of it.
   void Touch(const Batch& batch, const Databases& before, const Databases& after);
@@ -45,7 +46,7 @@ class WatchRegistry {
   void TouchKey(Slice key, Slice prefix, const Databases& before, const Databases& after);
   void TouchDatabases(const Databases& before, const Databases& after);
 
-  std::unordered_map<std::string, std::vector<Watcher>> watchers_;  // by user key
+  std::unordered_map<std::string, std::vector<Watcher>> watchers_;         // by user key
   std::unordered_map<const Session*, std::vector<std::string>> sessions_;  // what each one watches
 };
 

@@ -1,8 +1,8 @@
 // server/net/connection.cc: polling, reading and writing a socket.
 //
 //   wanted   what the owner asked for: readable, writable
-//   polled   what libuv watches. It follows `wanted` at once when something is added, and lags behind
-//            when reading is paused, until an event shows that it matters.
+//   polled   what libuv watches. It follows `wanted` at once when something is added, and lags
+//            behind when reading is paused, until an event shows that it matters.
 #include "server/net/connection.h"
 
 #include <sys/socket.h>

@@ -1,8 +1,9 @@
 // server/net/connection.h: one connected socket.
 //
-// It is polled, and read and written with our own system calls, rather than a libuv stream: so that a
-// readable client is read once a turn and straight into its request reader's buffer, and so that replies
-// leave from where they lie, with nothing that libuv would have to keep until a write has ended.
+// It is polled, and read and written with our own system calls, rather than a libuv stream: so that
+// a readable client is read once a turn and straight into its request reader's buffer, and so that
+// replies leave from where they lie, with nothing that libuv would have to keep until a write has
+// ended.
 //
 //   readable -> owner.ReadSpace() -> recv -> owner.DidRead(n), once per turn
 //   Write    -> send what the socket takes now; for the rest, WantWritable -> owner.Writable()

@@ -3,9 +3,9 @@
 // Each time the socket is readable, connections are accepted until there are no more, at most
 // kAcceptsPerTurnMax: others want their turn.
 //
-// When the process is out of file descriptors, a connection that waits to be accepted keeps the socket readable, and
-// the loop would spin. So one descriptor is held in reserve: it is given up for a moment
-// to accept the connection and close it, which its client understands.
+// When the process is out of file descriptors, a connection that waits to be accepted keeps the
+// socket readable, and the loop would spin. So one descriptor is held in reserve: it is given up
+// for a moment to accept the connection and close it, which its client understands.
 //
 // Threads    Loop.
 // Ownership  The destructor closes the socket and removes the file of a unix socket.

@@ -2,7 +2,8 @@
 //
 // One turn of the loop:
 //
-//   timers -> before the sleep -> sleep until something comes -> sockets, finished jobs, posts -> after events
+//   timers -> before the sleep -> sleep until something comes ->
+//   sockets, finished jobs, posts -> after events
 //
 // At the two points between the arrows, what many events began is finished once: the log's group is
 // handed over, replies are written.

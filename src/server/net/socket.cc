@@ -92,8 +92,7 @@ Result<int> ListenTcp(const std::string& address, int port, int backlog) {
   }
 
   const std::string where = address + ":" + std::to_string(port);
-  const int descriptor =
-      socket(bound.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int descriptor = socket(bound.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return ErrnoStatus(errno, where, "listen");
   SetOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
   // So that "::*" and "*" may both be bound.

@@ -65,8 +65,8 @@ TEST_CASE("config: every default is within its own bounds") {
 
 TEST_CASE("config: flags override the environment, which overrides the file") {
   const ConfigFile file("port 1\ntimeout 1\nmaxclients 1\n");
-  const Result<Config> config = Load({file.path(), "--port", "3"},
-                                     {{"VARVE_PORT", "2"}, {"VARVE_TIMEOUT", "2"}});
+  const Result<Config> config =
+      Load({file.path(), "--port", "3"}, {{"VARVE_PORT", "2"}, {"VARVE_TIMEOUT", "2"}});
   REQUIRE(config.ok());
   CHECK(config->port == 3);
   CHECK(config->timeout_seconds == 2);
@@ -116,7 +116,10 @@ TEST_CASE("config: a file is read as Redis reads one") {
 }
 
 TEST_CASE("config: what is wrong in a file is told with its place") {
-  struct Case { const char* text; const char* want; };
+  struct Case {
+    const char* text;
+    const char* want;
+  };
   static constexpr Case kCases[] = {
       {"\nprot 1\n", ":2: unknown option 'prot'"},
       {"port abc", ":1: port: argument couldn't be parsed into an integer"},
@@ -173,7 +176,10 @@ TEST_CASE("config: CONFIG GET matches patterns without regard to case") {
 }
 
 TEST_CASE("config: CONFIG SET changes all or nothing, and words its errors as Redis does") {
-  struct Case { Pairs values; const char* want; };
+  struct Case {
+    Pairs values;
+    const char* want;
+  };
   const std::string failed = "ERR CONFIG SET failed (possibly related to argument ";
   const Case cases[] = {
       {{{"timeout", "5"}, {"foo", "1"}},

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cstring>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 
+#include "base/log.h"
 #include "commands/table.h"
 #include "env/sim_env.h"
 #include "server/turn.h"
@@ -28,7 +30,9 @@ class StringConnection final : public Connection {
   bool reading = true;
   bool wants_writable = false;
   int writes = 0;
-  std::string sent;
+  std::string& sent;
+
+  explicit StringConnection(std::string& to) : sent(to) {}
 
   void SetReading(bool on) override { reading = on; }
   ptrdiff_t Write(std::span<const Slice> slices) override {
@@ -91,9 +95,11 @@ struct Fixture {
   std::unique_ptr<Dispatcher> dispatcher;
   std::unique_ptr<Turn> turn;
   std::list<Client> clients;
+  std::map<uint64_t, std::string> sent;  // by client, also after it is gone
   bool busy = false;
 
   Fixture() {
+    SetLogLevel(LogLevel::kNothing);
     databases.spaces.resize(16);
     limits.output.hard_bytes = 64 << 20;
     limits.requests_no_auth.authenticated = false;
@@ -111,11 +117,11 @@ struct Fixture {
 
   Client& Connect() {
     const bool open = !services.PasswordRequired();
-    Client& client = clients.emplace_back(clients.size() + 1,
+    Client& client = clients.emplace_back(sent.size() + 1,
                                           open ? limits.requests : limits.requests_no_auth, *turn);
     client.session.authenticated = open;
     client.no_auth_limits = !open;
-    client.connection = std::make_unique<StringConnection>();
+    client.connection = std::make_unique<StringConnection>(sent[client.session.id]);
     return client;
   }
   static StringConnection& SocketOf(Client& client) {
@@ -137,9 +143,10 @@ struct Fixture {
   std::string Received(Client& client) { return std::exchange(SocketOf(client).sent, ""); }
   // Sends, ends the turn, and returns the reply.
   std::string Ask(Client& client, Slice bytes) {
+    const uint64_t id = client.session.id;
     Send(client, bytes);
     turn->End();
-    return Received(client);
+    return std::exchange(sent[id], "");
   }
   std::string KeyOf(Slice key) const {
     std::string engine_key;
@@ -172,16 +179,17 @@ TEST_CASE("dispatch: the keys of a pipeline are prefetched, those of a single re
 
 TEST_CASE("dispatch: replies wait for the group they show, and only those behind them with them") {
   Fixture f;
-  f.engine.reports_at_once = false;
   Client& writer = f.Connect();
   Client& reader = f.Connect();
   Client& other = f.Connect();
+  f.Ask(writer, "SET b 2\r\n");  // In group 1; what follows is in group 2.
+  f.engine.reports_at_once = false;
   CHECK(f.Ask(writer, "PING\r\nSET a 1\r\nPING\r\n") == "+PONG\r\n");
   // A read shows what is not durable yet: it waits as well.
   CHECK(f.Ask(reader, "GET a\r\n") == "");
-  CHECK(f.Ask(other, "GET b\r\nPING\r\n") != "");
+  CHECK(f.Ask(other, "GET b\r\nPING\r\n") == "$1\r\n2\r\n+PONG\r\n");
 
-  f.engine.Report(1);
+  f.engine.Report(2);
   f.turn->End();
   CHECK(f.Received(writer) == "+OK\r\n+PONG\r\n");
   CHECK(f.Received(reader) == "$1\r\n1\r\n");
@@ -358,8 +366,7 @@ TEST_CASE("dispatch: a protocol error is answered behind what came before it, an
 TEST_CASE("dispatch: QUIT answers, and what follows is not run") {
   Fixture f;
   Client& client = f.Connect();
-  f.Send(client, "QUIT\r\nSET a 1\r\n");
-  f.turn->End();
+  CHECK(f.Ask(client, "QUIT\r\nSET a 1\r\n") == "+OK\r\n");
   CHECK(f.clients.empty());
   CHECK(f.engine.commits() == 0);
 }
@@ -372,10 +379,11 @@ TEST_CASE("dispatch: a peer that shuts down its side still gets its replies") {
   client.ReadEnded();
   f.turn->End();
   CHECK(f.clients.size() == 1);
-  std::string sent;
+  CHECK(f.sent[1] == "");
   f.engine.Report(1);
   f.turn->End();
   CHECK(f.clients.empty());
+  CHECK(f.sent[1] == "+OK\r\n");
 }
 
 TEST_CASE("dispatch: CLIENT REPLY OFF and SKIP keep the client quiet") {
@@ -404,7 +412,8 @@ TEST_CASE("dispatch: a client has its share of a turn, then others get theirs") 
   CHECK(f.Received(client).size() == f.stats.commands_processed * 7);
 }
 
-TEST_CASE("dispatch: a deep pipeline whose replies are not taken stops, and goes on when they are") {
+TEST_CASE(
+    "dispatch: a deep pipeline whose replies are not taken stops, and goes on when they are") {
   Fixture f;
   Client& client = f.Connect();
   StringConnection& socket = Fixture::SocketOf(client);

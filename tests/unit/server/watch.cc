@@ -35,7 +35,13 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("watch: a put or a delete of the key in its database breaks it, others do not") {
-  struct Case { const char* why; SpaceId space; Slice key; bool deletes; bool want; };
+  struct Case {
+    const char* why;
+    SpaceId space;
+    Slice key;
+    bool deletes;
+    bool want;
+  };
   static constexpr Case kCases[] = {
       {"a put", 1, "k", false, true},
       {"a delete", 1, "k", true, true},
