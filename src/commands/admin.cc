@@ -22,7 +22,8 @@ Status DbSize(CommandContext& ctx, ArgReader) {
   return Status::Ok();
 }
 
-// What FLUSHDB and FLUSHALL accept. Either way it is done when the answer comes: the database's space is dead.
+// What FLUSHDB and FLUSHALL accept. Either way it is done when the answer comes: the database's
+// space is dead.
 Status TakeFlushMode(ArgReader& args) {
   if (!args.TakeWord("async")) args.TakeWord("sync");
   return args.Finish();
@@ -106,11 +107,16 @@ Status ConfigResetStat(CommandContext& ctx, ArgReader) {
 
 Status ConfigHelp(CommandContext& ctx, ArgReader) {
   static constexpr Slice kLines[] = {
-      "GET <pattern> [<pattern> ...]", "    Settings whose names match, with their values.",
-      "SET <name> <value> [<name> <value> ...]", "    Changes settings, all or none.",
-      "REWRITE", "    Writes the settings in use into the config file.",
-      "RESETSTAT", "    Sets the counters of INFO to 0.",
-      "HELP", "    This text.",
+      "GET <pattern> [<pattern> ...]",
+      "    Settings whose names match, with their values.",
+      "SET <name> <value> [<name> <value> ...]",
+      "    Changes settings, all or none.",
+      "REWRITE",
+      "    Writes the settings in use into the config file.",
+      "RESETSTAT",
+      "    Sets the counters of INFO to 0.",
+      "HELP",
+      "    This text.",
   };
   return ReplyHelp(ctx, kLines);
 }
@@ -143,7 +149,8 @@ Status LastSave(CommandContext& ctx, ArgReader) {
 
 // SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT] -> nothing: the connection closes.
 //
-// Whatever was acknowledged is kept, with NOSAVE as well. A shutdown is never long enough to be aborted.
+// Whatever was acknowledged is kept, with NOSAVE as well. A shutdown is never long enough to be
+// aborted.
 Status Shutdown(CommandContext& ctx, ArgReader args) {
   bool save = false, no_save = false, now = false, force = false, abort = false;
   while (args.more() && !args.failed()) {
@@ -174,8 +181,10 @@ Status Shutdown(CommandContext& ctx, ArgReader args) {
 Status Debug(CommandContext& ctx, ArgReader args) {
   if (args.remaining() == 1 && args.TakeWord("help")) {
     static constexpr Slice kLines[] = {
-        "SLEEP <seconds>", "    Stops the whole server for a while. Decimals allowed.",
-        "HELP", "    This text.",
+        "SLEEP <seconds>",
+        "    Stops the whole server for a while. Decimals allowed.",
+        "HELP",
+        "    This text.",
     };
     return ReplyHelp(ctx, kLines);
   }
@@ -197,6 +206,7 @@ Status Debug(CommandContext& ctx, ArgReader args) {
 constexpr Slice kGroup = "server";
 constexpr uint32_t kAdminAlways = kAdmin | kNoScript | kLoading | kStale;
 
+// clang-format off
 constexpr Command kConfigCommands[] = {
     {.name = "config|get", .run = ConfigGet, .arity = -3, .flags = kAdminAlways,
      .group = kGroup, .since = "2.0.0", .complexity = "O(N), N settings",
@@ -258,6 +268,7 @@ constexpr Command kCommands[] = {
      .tips = "nondeterministic_output", .group = kGroup, .since = "2.6.0",
      .complexity = "O(1)", .summary = "Tells the server's time."},
 };
+// clang-format on
 
 }  // namespace
 

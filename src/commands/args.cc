@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "engine/entry.h"
+#include "data/view.h"
 #include "resp/limits.h"
 
 namespace varve {

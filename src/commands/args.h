@@ -1,7 +1,8 @@
 // commands/args.h: a command's arguments, read once from left to right.
 //
-// The first bad argument is remembered and every later read returns a harmless value, so that a command reads all
-// it needs and tests once, with Finish. Option words are matched without regard to case.
+// The first bad argument is remembered and every later read returns a harmless value, so that a
+// command reads all it needs and tests once, with Finish. Option words are matched without regard
+// to case.
 //
 //   const Slice key = args.Next();
 //   const int64_t increment = args.NextInt64();

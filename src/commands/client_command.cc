@@ -83,7 +83,8 @@ Status ClientNoEvict(CommandContext& ctx, ArgReader args) {
   return Status::Ok();
 }
 
-// CLIENT NO-TOUCH ON | OFF -> OK. Of Redis 7.2; times of access are not kept, so there is nothing to do.
+// CLIENT NO-TOUCH ON | OFF -> OK. Of Redis 7.2; times of access are not kept, so there is nothing
+// to do.
 Status ClientNoTouch(CommandContext& ctx, ArgReader args) {
   bool on = false;
   if (Status s = TakeOnOff(args, &on); !s.ok()) return s;
@@ -218,6 +219,7 @@ constexpr uint32_t kOwn = kNoScript | kLoading | kStale;
 constexpr uint32_t kOthers = kOwn | kAdmin;
 constexpr Slice kPerConnection = "O(N), N connections";
 
+// clang-format off
 constexpr Command kClientCommands[] = {
     {.name = "client|getname", .run = ClientGetName, .arity = 2, .flags = kOwn, .group = kGroup,
      .since = "2.6.9", .complexity = "O(1)", .summary = "Tells the connection's name."},
@@ -262,6 +264,7 @@ constexpr Command kCommands[] = {
      .complexity = "Depends on the subcommand.", .summary = "About connections.",
      .subcommands = kClientCommands},
 };
+// clang-format on
 
 }  // namespace
 

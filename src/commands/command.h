@@ -42,7 +42,7 @@ enum CommandFlag : uint32_t {
   kLoading = 1 << 5,
   kStale = 1 << 6,
   kFast = 1 << 7,
-  kNoAuth = 1 << 8,    // may be run before AUTH
+  kNoAuth = 1 << 8,  // may be run before AUTH
   kNoMulti = 1 << 9,
   kSkipSlowlog = 1 << 10,
   kNoMandatoryKeys = 1 << 11,
@@ -62,13 +62,13 @@ struct KeyPositions {
 };
 
 struct Command {
-  Slice name;  // lower case; a subcommand's with its container's: "client|kill"
+  Slice name;                     // lower case; a subcommand's with its container's: "client|kill"
   CommandFunction run = nullptr;  // null for a container: one of its subcommands runs
   int arity = 0;                  // with the name; negative: at least
   uint32_t flags = 0;
   KeyPositions keys = {};
-  // What is done to them, as COMMAND INFO's key specifications have it: "RO access". Where the keys differ,
-  // one specification each: "RW access delete; OW update".
+  // What is done to them, as COMMAND INFO's key specifications have it: "RO access". Where the keys
+  // differ, one specification each: "RW access delete; OW update".
   Slice key_flags = {};
   Slice acl_categories = {};  // beyond those that follow from flags and group: "keyspace dangerous"
   Slice tips = {};            // for clients of many servers: "request_policy:all_shards ..."
@@ -78,8 +78,9 @@ struct Command {
   Slice replaced_by = {};
   Slice complexity = {};
   Slice summary = {};
-  // Its arguments in the notation of Redis' manual: "key value [NX | XX] [GET] [EX seconds | PX milliseconds]".
-  // COMMAND DOCS derives its argument tree, and so redis-cli its hints, from this text; see syntax.h.
+  // Its arguments in the notation of Redis' manual: "key value [NX | XX] [GET] [EX seconds | PX
+  // milliseconds]". COMMAND DOCS derives its argument tree, and so redis-cli its hints, from this
+  // text; see syntax.h.
   Slice syntax = {};
   std::span<const Command> subcommands = {};
 

@@ -1,12 +1,13 @@
 // commands/command_command.cc: COMMAND: what the table says, as Redis 7.0 says it.
 //
 // Client libraries read COMMAND INFO for key positions, redis-cli reads COMMAND DOCS for its hints.
+#include "commands/command.h"
+
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "base/glob.h"
-#include "commands/command.h"
 #include "commands/replies.h"
 #include "commands/syntax.h"
 #include "commands/table.h"
@@ -33,6 +34,7 @@ struct FlagName {
   CommandFlag flag;
   Slice name;
 };
+// clang-format off
 constexpr FlagName kFlagNames[] = {
     {kWrite, "write"},       {kReadOnly, "readonly"},   {kDenyOom, "denyoom"},
     {kAdmin, "admin"},       {kNoScript, "noscript"},   {kBlocking, "blocking"},
@@ -45,6 +47,7 @@ constexpr Slice kCategories[] = {
     "string",   "bitmap", "hyperloglog", "geo",   "stream",     "pubsub",      "admin",
     "fast",     "slow",  "blocking", "dangerous", "connection", "transaction", "scripting",
 };
+// clang-format on
 
 Slice CategoryOfGroup(Slice group) {
   if (group == "generic") return "keyspace";
@@ -83,7 +86,8 @@ std::vector<Slice> FlagsOf(const Command& command) {
 
 // --- COMMAND INFO ------------------------------------------------------------------------------
 
-// A specification of where keys are: from `first`, `last` counted from there, or from the end if negative.
+// A specification of where keys are: from `first`, `last` counted from there, or from the end if
+// negative.
 struct KeySpec {
   std::vector<Slice> flags;
   int first;
@@ -148,14 +152,19 @@ void ReplyInfo(ReplyWriter& reply, const Command& command) {
   ReplyWords(reply, {categories.begin(), categories.end()});
 
   const std::vector<Slice> tips = Split(command.tips, " ");
-  reply.Array(tips.size());
+  reply.Set(tips.size());
   for (const Slice tip : tips) reply.Bulk(tip);
 
   const std::vector<KeySpec> specs = KeySpecsOf(command);
-  reply.Array(specs.size());
+  reply.Set(specs.size());
   for (const KeySpec& spec : specs) ReplyKeySpec(reply, command, spec);
 
-  reply.Array(command.subcommands.size());
+  // Of RESP3's two ways to say "none", Redis chose this one here.
+  if (command.subcommands.empty()) {
+    reply.Set(0);
+  } else {
+    reply.Array(command.subcommands.size());
+  }
   for (const Command& subcommand : command.subcommands) ReplyInfo(reply, subcommand);
 }
 
@@ -170,7 +179,8 @@ const Command* FindByFullName(Slice name) {
   return nullptr;
 }
 
-// COMMAND, COMMAND INFO [name ...] -> the rows of all commands, or of those named; nil for unknown ones.
+// COMMAND, COMMAND INFO [name ...] -> the rows of all commands, or of those named; nil for unknown
+// ones.
 Status CommandInfo(CommandContext& ctx, ArgReader args) {
   if (!args.more()) {
     ctx.reply.Array(AllCommands().size());
@@ -282,7 +292,8 @@ Status CommandCountAll(CommandContext& ctx, ArgReader) {
   return Status::Ok();
 }
 
-// COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern] -> names, subcommands included.
+// COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern] -> names, subcommands
+// included.
 Status CommandList(CommandContext& ctx, ArgReader args) {
   enum class Filter { kNone, kModule, kCategory, kPattern } filter = Filter::kNone;
   Slice value;
@@ -312,7 +323,7 @@ Status CommandList(CommandContext& ctx, ArgReader args) {
     }
     if (wanted) names.push_back(command.name);
   }
-  ctx.reply.Set(names.size());
+  ctx.reply.Array(names.size());
   for (const Slice name : names) ctx.reply.Bulk(name);
   return Status::Ok();
 }
@@ -373,8 +384,8 @@ Status CommandGetKeysAndFlags(CommandContext& ctx, ArgReader args) {
       const bool reads = std::any_of(argv.begin() + 3, argv.end(), [](Slice argument) {
         return EqualsIgnoreCase(argument, "get");
       });
-      flags = reads ? std::vector<Slice>{"RW", "access", "update"}
-                    : std::vector<Slice>{"OW", "update"};
+      flags =
+          reads ? std::vector<Slice>{"RW", "access", "update"} : std::vector<Slice>{"OW", "update"};
     }
     ctx.reply.Array(2);
     ctx.reply.Bulk(inner.request.argv[inner.keys[i]]);
@@ -385,14 +396,22 @@ Status CommandGetKeysAndFlags(CommandContext& ctx, ArgReader args) {
 
 Status CommandHelp(CommandContext& ctx, ArgReader) {
   static constexpr Slice kLines[] = {
-      "(no subcommand)", "    The same as INFO.",
-      "COUNT", "    How many commands there are.",
-      "DOCS [<name> ...]", "    What commands are for and what they take.",
-      "GETKEYS <command> <argument> [...]", "    Which arguments are keys.",
-      "GETKEYSANDFLAGS <command> <argument> [...]", "    The same, with what is done to them.",
-      "INFO [<name> ...]", "    Arity, flags and key positions of commands.",
-      "LIST [FILTERBY (MODULE|ACLCAT|PATTERN) <value>]", "    The names of commands.",
-      "HELP", "    This text.",
+      "(no subcommand)",
+      "    The same as INFO.",
+      "COUNT",
+      "    How many commands there are.",
+      "DOCS [<name> ...]",
+      "    What commands are for and what they take.",
+      "GETKEYS <command> <argument> [...]",
+      "    Which arguments are keys.",
+      "GETKEYSANDFLAGS <command> <argument> [...]",
+      "    The same, with what is done to them.",
+      "INFO [<name> ...]",
+      "    Arity, flags and key positions of commands.",
+      "LIST [FILTERBY (MODULE|ACLCAT|PATTERN) <value>]",
+      "    The names of commands.",
+      "HELP",
+      "    This text.",
   };
   return ReplyHelp(ctx, kLines);
 }
@@ -404,6 +423,7 @@ constexpr Slice kCategory = "connection";
 constexpr uint32_t kFlags = kLoading | kStale;
 constexpr Slice kUnordered = "nondeterministic_output_order";
 
+// clang-format off
 constexpr Command kSubcommands[] = {
     {.name = "command|count", .run = CommandCountAll, .arity = 2, .flags = kFlags,
      .acl_categories = kCategory, .group = kGroup, .since = "2.8.13", .complexity = "O(1)",
@@ -438,6 +458,7 @@ constexpr Command kCommands[] = {
      .complexity = "O(N), N commands", .summary = "Tells arity, flags and keys of all commands.",
      .subcommands = kSubcommands},
 };
+// clang-format on
 
 }  // namespace
 

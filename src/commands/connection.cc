@@ -57,7 +57,8 @@ Status Auth(CommandContext& ctx, ArgReader args) {
   return Status::Ok();
 }
 
-// HELLO [protover [AUTH username password] [SETNAME clientname]] -> who we are, in the new protocol.
+// HELLO [protover [AUTH username password] [SETNAME clientname]] -> who we are, in the new
+// protocol.
 //
 // Options take effect one after the other, also those before a bad one.
 Status Hello(CommandContext& ctx, ArgReader args) {
@@ -145,6 +146,7 @@ constexpr Slice kGroup = "connection";
 // May be run at any time, by anyone.
 constexpr uint32_t kAlways = kNoScript | kLoading | kStale | kFast | kNoAuth | kAllowBusy;
 
+// clang-format off
 constexpr Command kCommands[] = {
     {.name = "auth", .run = Auth, .arity = -2, .flags = kAlways, .group = kGroup,
      .since = "1.0.0", .complexity = "O(1)", .summary = "Tells the server the password.",
@@ -168,6 +170,7 @@ constexpr Command kCommands[] = {
      .group = kGroup, .since = "1.0.0", .complexity = "O(1)",
      .summary = "Chooses the connection's database.", .syntax = "index"},
 };
+// clang-format on
 
 }  // namespace
 

@@ -2,11 +2,10 @@
 //
 // An expiry is an absolute time in the record, so each of these writes the record again. A
 // time that has passed deletes the key at once.
-#include "data/expiry.h"
-
 #include "commands/command.h"
 #include "commands/replies.h"
 #include "commands/table.h"
+#include "data/expiry.h"
 #include "resp/errors.h"
 
 namespace varve {
@@ -21,8 +20,8 @@ void PutExpiry(View& view, Slice key, const KeyValue& value, int64_t expire_at_m
   }
 }
 
-// NX: only if it does not expire yet. XX: only if it does. GT, LT: only if that makes it expire later, earlier;
-// a key that never expires counts as expiring last of all.
+// NX: only if it does not expire yet. XX: only if it does. GT, LT: only if that makes it expire
+// later, earlier; a key that never expires counts as expiring last of all.
 struct Condition {
   bool nx = false, xx = false, gt = false, lt = false;
 
@@ -81,7 +80,8 @@ Status SetExpiry(CommandContext& ctx, ArgReader args, TimeFormat format) {
   return Status::Ok();
 }
 
-// EXPIRE key seconds [NX | XX | GT | LT] -> 1, or 0 if there is no such key or the condition forbade it.
+// EXPIRE key seconds [NX | XX | GT | LT] -> 1, or 0 if there is no such key or the condition
+// forbade it.
 Status Expire(CommandContext& ctx, ArgReader args) {
   return SetExpiry(ctx, args, {TimeUnit::kSeconds, true});
 }
@@ -157,6 +157,7 @@ constexpr Slice kGroup = "generic";
 // All of them read the value and write it again.
 constexpr Slice kWriteComplexity = "O(N), N the length of the value";
 
+// clang-format off
 constexpr Command kCommands[] = {
     {.name = "expire", .run = Expire, .arity = -3, .flags = kWrite | kFast, .keys = {1, 1, 1},
      .key_flags = "RW update", .group = kGroup, .since = "1.0.0",
@@ -196,6 +197,7 @@ constexpr Command kCommands[] = {
      .since = "1.0.0", .complexity = "O(1)", .summary = "Tells how many seconds a key has left.",
      .syntax = "key"},
 };
+// clang-format on
 
 }  // namespace
 

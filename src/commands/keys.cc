@@ -1,5 +1,5 @@
-// commands/keys.cc: keys as such, whatever they hold. What is about time is in expire.cc, what is about many
-// keys in scan.cc.
+// commands/keys.cc: keys as such, whatever they hold. What is about time is in expire.cc, what is
+// about many keys in scan.cc.
 #include "commands/command.h"
 #include "commands/replies.h"
 #include "commands/table.h"
@@ -105,8 +105,8 @@ Status RenameNx(CommandContext& ctx, ArgReader args) {
   return Status::Ok();
 }
 
-// Writes the value of `key` as `to_key` of database `to`, unless that is there and not to be replaced. Sets
-// `copied`. The view's database is the same afterwards.
+// Writes the value of `key` as `to_key` of database `to`, unless that is there and not to be
+// replaced. Sets `copied`. The view's database is the same afterwards.
 Status CopyKey(View& view, Slice key, int to, Slice to_key, bool replace, bool* copied) {
   *copied = false;
   KeyValue value, other;
@@ -126,7 +126,8 @@ Status CopyKey(View& view, Slice key, int to, Slice to_key, bool replace, bool* 
   return s;
 }
 
-// COPY source destination [DB destination-db] [REPLACE] -> 1, or 0 if there is no source or the destination is taken.
+// COPY source destination [DB destination-db] [REPLACE] -> 1, or 0 if there is no source or the
+// destination is taken.
 Status Copy(CommandContext& ctx, ArgReader args) {
   const Slice source = args.Next();
   const Slice destination = args.Next();
@@ -231,6 +232,7 @@ Status ObjectHelp(CommandContext& ctx, ArgReader) {
 
 constexpr Slice kGroup = "generic";
 
+// clang-format off
 constexpr Command kObjectCommands[] = {
     {.name = "object|encoding", .run = ObjectEncoding, .arity = 3, .flags = kReadOnly,
      .keys = {2, 2, 1}, .key_flags = "RO", .tips = "nondeterministic_output", .group = kGroup,
@@ -297,6 +299,7 @@ constexpr Command kCommands[] = {
      .summary = "Deletes keys; the same as DEL, which frees in the background, too.",
      .syntax = "key [key ...]"},
 };
+// clang-format on
 
 }  // namespace
 

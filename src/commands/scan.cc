@@ -1,11 +1,12 @@
 // commands/scan.cc: many keys: SCAN, KEYS, RANDOMKEY.
 //
 // Both SCAN and KEYS walk the keys in order and begin at the literal prefix of their pattern, so
-// that "user:1:*" costs what lies under "user:1:" and nothing else. See data/scan_cursor.h for what a
-// cursor stands for.
+// that "user:1:*" costs what lies under "user:1:" and nothing else. See data/scan_cursor.h for what
+// a cursor stands for.
 //
-// A SCAN looks at a bounded number of entries however few match. A KEYS looks at all of them, but in slices, each in
-// its own turn of the loop: it sees other clients' writes ahead of where it stands, and not those behind.
+// A SCAN looks at a bounded number of entries however few match. A KEYS looks at all of them, but
+// in slices, each in its own turn of the loop: it sees other clients' writes ahead of where it
+// stands, and not those behind.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -74,7 +75,8 @@ bool ParseCursor(Slice text, uint64_t* cursor) {
   return true;
 }
 
-// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type] -> the next cursor, or 0 at the end; and some keys.
+// SCAN cursor [MATCH pattern] [COUNT count] [TYPE type] -> the next cursor, or 0 at the end; and
+// some keys.
 Status Scan(CommandContext& ctx, ArgReader args) {
   uint64_t cursor = 0;
   if (!ParseCursor(args.Next(), &cursor)) return errors::Refuse(errors::kInvalidCursor);
@@ -100,8 +102,7 @@ Status Scan(CommandContext& ctx, ArgReader args) {
   if (Status s = args.Finish(); !s.ok()) return s;
 
   ScanCursors& cursors = ctx.services.scan_cursors();
-  const std::string* position =
-      cursor != 0 ? cursors.Find(cursor, ctx.view.database()) : nullptr;
+  const std::string* position = cursor != 0 ? cursors.Find(cursor, ctx.view.database()) : nullptr;
   const auto keys_max = static_cast<size_t>(std::min(count, kScanStepsMax));
   const uint64_t steps_max = std::min(keys_max * kScanStepsPerKey, size_t{kScanStepsMax});
   const bool all = MatchesAll(pattern);
@@ -130,16 +131,17 @@ struct KeysProgress : View::Continuation {
   KeyList keys;
 };
 
-// Walks one slice; sets `finished`. What a slice that must be repeated has found is dropped with it.
+// Walks one slice; sets `finished`. What a slice that must be repeated has found is dropped with
+// it.
 Status WalkSlice(View& view, Slice pattern, KeysProgress& progress, bool* finished) {
   const bool all = MatchesAll(pattern);
   KeyList keys;
-  Result<View::Walk> walk = view.WalkKeys(
-      GlobLiteralPrefix(pattern), progress.position, progress.started, kKeysStepsPerSlice,
-      [&](Slice key, const KeyValue&) {
-        if (all || GlobMatch(pattern, key)) keys.Add(key);
-        return true;
-      });
+  Result<View::Walk> walk =
+      view.WalkKeys(GlobLiteralPrefix(pattern), progress.position, progress.started,
+                    kKeysStepsPerSlice, [&](Slice key, const KeyValue&) {
+                      if (all || GlobMatch(pattern, key)) keys.Add(key);
+                      return true;
+                    });
   if (!walk.ok()) return walk.status();
   progress.keys.Add(keys);
   progress.started = true;
@@ -194,6 +196,7 @@ Status RandomKey(CommandContext& ctx, ArgReader) {
 
 constexpr Slice kGroup = "generic";
 
+// clang-format off
 constexpr Command kCommands[] = {
     {.name = "keys", .run = Keys, .arity = 2, .flags = kReadOnly,
      .acl_categories = "dangerous",
@@ -209,6 +212,7 @@ constexpr Command kCommands[] = {
      .summary = "Lists keys, some at a time.",
      .syntax = "cursor [MATCH pattern] [COUNT count] [TYPE type]"},
 };
+// clang-format on
 
 }  // namespace
 

@@ -54,7 +54,8 @@ class Services {
   }
 
   // --- Config ---
-  virtual std::vector<std::pair<std::string, std::string>> ConfigGet(std::span<const Slice> patterns) const = 0;
+  virtual std::vector<std::pair<std::string, std::string>> ConfigGet(
+      std::span<const Slice> patterns) const = 0;
   // All or nothing. The status is the whole reply error, as Redis words it.
   virtual Status ConfigSet(std::span<const std::pair<Slice, Slice>> values) = 0;
   virtual Status ConfigRewrite() = 0;

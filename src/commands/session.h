@@ -1,7 +1,7 @@
 // commands/session.h: what commands know, and may change, of the connection they run for.
 //
-// The server's client owns one. No sockets here: a front end of another protocol, or a simulation, makes its own.
-// Threads: loop.
+// The server's client owns one. No sockets here: a front end of another protocol, or a simulation,
+// makes its own. Threads: loop.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct Session {
   // MULTI: requests are copied here until EXEC.
   struct QueuedCommand {
     const struct Command* command;
-    Request request;   // its slices point into `bytes`
+    Request request;  // its slices point into `bytes`
     std::string bytes;
   };
   bool in_multi = false;

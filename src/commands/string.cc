@@ -1,7 +1,7 @@
 // commands/string.cc: GET, SET and their relatives.
 //
-// A plain SET, SETEX, PSETEX or MSET reads nothing: it overwrites whatever there is, of whatever type. Commands of
-// several keys ask for all of them before they wait for any.
+// A plain SET, SETEX, PSETEX or MSET reads nothing: it overwrites whatever there is, of whatever
+// type. Commands of several keys ask for all of them before they wait for any.
 #include "data/string.h"
 
 #include "commands/command.h"
@@ -16,7 +16,8 @@ namespace {
 
 // --- Expiry options ----------------------------------------------------------------------------
 
-// A time as it stands in SET and GETEX: absolute, in ms. It must be positive as written and must not overflow.
+// A time as it stands in SET and GETEX: absolute, in ms. It must be positive as written and must
+// not overflow.
 Result<int64_t> ExpiryOf(const CommandContext& ctx, Slice text, TimeFormat format) {
   const std::optional<int64_t> amount = ParseInt64(text);
   if (!amount) return StatusCode::kNotAnInteger;
@@ -27,10 +28,11 @@ Result<int64_t> ExpiryOf(const CommandContext& ctx, Slice text, TimeFormat forma
   return *at_ms;
 }
 
-// The options of SET and GETEX. One word about expiry excludes the others; again, the last one counts.
+// The options of SET and GETEX. One word about expiry excludes the others; again, the last one
+// counts.
 struct Options {
   bool nx = false, xx = false, get = false;
-  Slice expiry_word;  // "ex", "keepttl", ...; empty: none
+  Slice expiry_word;      // "ex", "keepttl", ...; empty: none
   bool has_time = false;  // not with "keepttl" and "persist"
   TimeFormat format;
   Slice time;
@@ -66,8 +68,8 @@ void PutValue(View& view, Slice key, int64_t expire_at_ms, Slice bytes, const Sh
 
 // --- SET and what it replaced ------------------------------------------------------------------
 
-// SET key value [NX | XX] [GET] [EX | PX | EXAT | PXAT time | KEEPTTL] -> OK, or nil if NX or XX forbade it;
-// with GET the old value or nil.
+// SET key value [NX | XX] [GET] [EX | PX | EXAT | PXAT time | KEEPTTL] -> OK, or nil if NX or XX
+// forbade it; with GET the old value or nil.
 Status Set(CommandContext& ctx, ArgReader args) {
   const Slice key = args.Next();
   SharedBytes shared;
@@ -274,8 +276,8 @@ Status GetDel(CommandContext& ctx, ArgReader args) {
   return Status::Ok();
 }
 
-// GETEX key [EX | PX | EXAT | PXAT time | PERSIST] -> the value or nil. A time in the past deletes. A bad time is an
-// error only if the key is there.
+// GETEX key [EX | PX | EXAT | PXAT time | PERSIST] -> the value or nil. A time in the past deletes.
+// A bad time is an error only if the key is there.
 Status GetEx(CommandContext& ctx, ArgReader args) {
   const Slice key = args.Next();
   Options options;
@@ -320,7 +322,8 @@ Status StrLen(CommandContext& ctx, ArgReader args) {
   return Status::Ok();
 }
 
-// GETRANGE key start end -> the bytes from start to end, both included; negative ones count from the end.
+// GETRANGE key start end -> the bytes from start to end, both included; negative ones count from
+// the end.
 Status GetRange(CommandContext& ctx, ArgReader args) {
   const Slice key = args.Next();
   const int64_t first = args.NextInt64();
@@ -406,7 +409,8 @@ Status DecrBy(CommandContext& ctx, ArgReader args) {
 
 // INCRBYFLOAT key increment -> the sum, as text.
 //
-// The sum is what is logged, not the increment: adding again on another machine could give another text.
+// The sum is what is logged, not the increment: adding again on another machine could give another
+// text.
 Status IncrByFloat(CommandContext& ctx, ArgReader args) {
   const Slice key = args.Next();
   const long double increment = args.NextLongDouble();
@@ -500,6 +504,7 @@ Status Lcs(CommandContext& ctx, ArgReader args) {
 
 constexpr Slice kGroup = "string";
 
+// clang-format off
 constexpr Command kCommands[] = {
     {.name = "append", .run = Append, .arity = 3, .flags = kWrite | kDenyOom | kFast,
      .keys = {1, 1, 1}, .key_flags = "RW insert", .group = kGroup, .since = "2.0.0",
@@ -597,6 +602,7 @@ constexpr Command kCommands[] = {
      .complexity = "O(N), N the length of the answer", .summary = "Reads a part of a string.",
      .syntax = "key start end"},
 };
+// clang-format on
 
 }  // namespace
 

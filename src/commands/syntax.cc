@@ -18,6 +18,7 @@ namespace varve {
 namespace {
 
 // The types of names that mean the same everywhere. Any other name is a string.
+// clang-format off
 constexpr std::pair<Slice, Slice> kTypes[] = {
     {"key", "key"},          {"key1", "key"},           {"key2", "key"},
     {"newkey", "key"},       {"source", "key"},         {"destination", "key"},
@@ -29,6 +30,7 @@ constexpr std::pair<Slice, Slice> kTypes[] = {
     {"protover", "integer"}, {"client-id", "integer"},  {"pattern", "pattern"},
     {"unix-time-seconds", "unix-time"}, {"unix-time-milliseconds", "unix-time"},
 };
+// clang-format on
 constexpr Slice kAllTypes[] = {"key", "string", "integer", "double", "pattern", "unix-time"};
 
 bool IsToken(Slice word) {
@@ -46,7 +48,8 @@ std::string ToLower(Slice word) {
   return lower;
 }
 
-// A choice or block is called after its members, "on_off"; two have names in Redis that clients may know.
+// A choice or block is called after its members, "on_off"; two have names in Redis that clients may
+// know.
 std::string JoinNames(const std::vector<SyntaxArgument>& members) {
   if (members.size() > 1 && members.front().name == "nx") return "condition";
   if (members.size() > 2 && members.front().token == "EX") return "expiration";
@@ -197,7 +200,8 @@ class Parser {
              word_ != "..." && !IsToken(word_)) {
         operands.push_back(Plain(Take()));
       }
-      // "ID client-id [client-id ...]" repeats the operand, "PREFIX prefix [PREFIX prefix ...]" the whole.
+      // "ID client-id [client-id ...]" repeats the operand, "PREFIX prefix [PREFIX prefix ...]" the
+      // whole.
       if (operands.size() == 1 && word_ == "[" &&
           rest_.starts_with(operands.front().name + " ...]")) {
         Optional(&operands);

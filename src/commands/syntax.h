@@ -1,4 +1,5 @@
-// commands/syntax.h: a row's `syntax` text, read into the tree of arguments that COMMAND DOCS shows.
+// commands/syntax.h: a row's `syntax` text, read into the tree of arguments that COMMAND DOCS
+// shows.
 //
 //   key              an argument; its type follows from its name: see kTypes in syntax.cc
 //   increment:double one whose type does not
@@ -26,7 +27,7 @@ struct SyntaxArgument {
   Slice token;  // empty: none
   bool optional = false;
   bool multiple = false;
-  bool multiple_token = false;  // the token is repeated, too
+  bool multiple_token = false;           // the token is repeated, too
   std::vector<SyntaxArgument> children;  // of oneof and block
 };
 

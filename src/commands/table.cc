@@ -1,8 +1,9 @@
 // commands/table.cc: the rows gathered, and a hash from name to row.
 //
-// The hash never looks at more than two words of a name: its first and its last eight bytes, in lower
-// case, which with the length tell names of up to sixteen bytes apart exactly. So a lookup is two loads, a
-// multiplication and, nearly always, one comparison. Longer names are few and are searched for one by one.
+// The hash never looks at more than two words of a name: its first and its last eight bytes, in
+// lower case, which with the length tell names of up to sixteen bytes apart exactly. So a lookup is
+// two loads, a multiplication and, nearly always, one comparison. Longer names are few and are
+// searched for one by one.
 #include "commands/table.h"
 
 #include <algorithm>

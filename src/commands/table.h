@@ -1,7 +1,8 @@
 // commands/table.h: all commands, and how one is found.
 //
-// Each file of commands/ gives its rows; the table gathers them once, at first use, sorted by name. A lookup is one
-// hash of the name in lower case: a few nanoseconds, no allocation. Threads: the table is immutable; any.
+// Each file of commands/ gives its rows; the table gathers them once, at first use, sorted by name.
+// A lookup is one hash of the name in lower case: a few nanoseconds, no allocation. Threads: the
+// table is immutable; any.
 #pragma once
 
 #include <span>
@@ -35,7 +36,8 @@ const Command& CommandAt(int index);
 // reply: unknown command, unknown subcommand, wrong number of arguments, worded as Redis 7 does.
 Result<const Command*> ResolveCommand(const Request& request);
 
-// Where a request of `argument_count` arguments has its keys. Valid also where the request is too short.
+// Where a request of `argument_count` arguments has its keys. Valid also where the request is too
+// short.
 //   for (size_t i = range.first; i <= range.last; i += range.step) use(argv[i]);
 struct KeyRange {
   size_t first = 1;
@@ -44,7 +46,8 @@ struct KeyRange {
 };
 KeyRange KeysOf(const Command& command, size_t argument_count);
 
-// The same as a list. Empty for a command without keys; an error if the request is too short for its first.
+// The same as a list. Empty for a command without keys; an error if the request is too short for
+// its first.
 Result<std::vector<size_t>> KeyIndexes(const Command& command, const Request& request);
 
 }  // namespace varve

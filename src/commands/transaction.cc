@@ -6,8 +6,8 @@
 //   run each   error: what this command wrote is taken back, its error stands in its place
 //              kPending: everything is taken back, and EXEC as a whole runs again later
 //
-// The few commands that change the session instead of the data (SELECT, HELLO, CLIENT SETNAME) have done
-// so by then; SessionState undoes it.
+// The few commands that change the session instead of the data (SELECT, HELLO, CLIENT SETNAME) have
+// done so by then; SessionState undoes it.
 #include "commands/command.h"
 #include "commands/table.h"
 #include "resp/errors.h"
@@ -57,7 +57,8 @@ void EndTransaction(CommandContext& ctx) {
   ctx.session.watched_key_changed = false;
 }
 
-// Whether a key that was there when WATCH named it has expired. Nobody has written that, so nobody told.
+// Whether a key that was there when WATCH named it has expired. Nobody has written that, so nobody
+// told.
 Status WatchedKeyExpired(CommandContext& ctx, bool* expired) {
   *expired = false;
   Status status;
@@ -83,8 +84,7 @@ Status RunQueued(CommandContext& ctx, const Session::QueuedCommand& queued) {
   const uint64_t reply_start = ctx.reply.out().position();
   // HELLO may have changed the version since the last one.
   ReplyWriter reply(ctx.reply.out(), ctx.session.resp_version);
-  CommandContext inner{ctx.view,     reply,           ctx.session,
-                       ctx.services, *queued.command, queued.request};
+  CommandContext inner{ctx.view, reply, ctx.session, ctx.services, *queued.command, queued.request};
   Status s = Run(inner);
   if (s.ok() || s.is_pending()) return s;
   ctx.view.TruncateTo(mark);
@@ -178,6 +178,7 @@ Status Unwatch(CommandContext& ctx, ArgReader) {
 
 constexpr Slice kGroup = "transactions";
 
+// clang-format off
 constexpr Command kCommands[] = {
     {.name = "discard", .run = Discard, .arity = 1,
      .flags = kNoScript | kLoading | kStale | kFast | kAllowBusy | kNotQueued, .group = kGroup,
@@ -200,6 +201,7 @@ constexpr Command kCommands[] = {
      .summary = "Makes the next EXEC depend on keys staying as they are.",
      .syntax = "key [key ...]"},
 };
+// clang-format on
 
 }  // namespace
 

@@ -1,7 +1,8 @@
 // data/expiry.h: from a client's idea of a time to ours, and back.
 //
-// Ours is the wall clock in milliseconds since 1970, in an int64. Clients give seconds or milliseconds,
-// absolute or from now. Whatever would not fit is refused, never wrapped. Threads: any.
+// Ours is the wall clock in milliseconds since 1970, in an int64. Clients give seconds or
+// milliseconds, absolute or from now. Whatever would not fit is refused, never wrapped. Threads:
+// any.
 #pragma once
 
 #include <cstdint>

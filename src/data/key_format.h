@@ -5,11 +5,11 @@
 //   kind|n  0 bytes            name            our own: "databases"
 //
 // The first byte holds the kind in its high four bits and in its low four the number n
-// of bytes of the id that follows, big-endian, without leading zeros. So the bytes of a prefix sort as
-// the numbers do, no prefix begins another, and a young database spends two bytes a key.
+// of bytes of the id that follows, big-endian, without leading zeros. So the bytes of a prefix sort
+// as the numbers do, no prefix begins another, and a young database spends two bytes a key.
 //
-// A space is one life of one database: FLUSHDB gives the database a new space, and the old one is dead.
-// Space ids are never used twice.
+// A space is one life of one database: FLUSHDB gives the database a new space, and the old one is
+// dead. Space ids are never used twice.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,8 @@
 //
 // A client carries a scan's place as a number, which in Redis is a place in a hash table. Ours is
 // a key, and a key does not fit a number; so the server remembers, for each cursor it gave
-// out, the last key that the scan has looked at, and forgets the least recently used beyond a bound.
+// out, the last key that the scan has looked at, and forgets the least recently used beyond a
+// bound.
 //
 //   cursor, below 2^53 so that clients which keep numbers as doubles keep it whole:
 //     bits 32-52  drawn once per server start: cursors of a former life are not taken for ours
@@ -35,8 +36,8 @@ class ScanCursors {
   explicit ScanCursors(uint64_t seed, size_t cursors_max = kScanCursorsMax,
                        size_t bytes_max = kScanCursorBytesMax);
 
-  // A new cursor for a scan of `database` that has looked at all keys up to `position`. Never 0. The
-  // newest cursor is kept whatever its size.
+  // A new cursor for a scan of `database` that has looked at all keys up to `position`. Never 0.
+  // The newest cursor is kept whatever its size.
   uint64_t Save(int database, Slice position);
 
   // The position, or null if the scan is to start over. Valid until the next Save.

@@ -1,7 +1,8 @@
 // data/string.h: strings, and what can be done to their bytes.
 //
-// A string is one record: the value's bytes are the string's. Numbers are kept as their decimal text,
-// as clients see them. A missing key counts as the empty string, or as 0, wherever that makes sense.
+// A string is one record: the value's bytes are the string's. Numbers are kept as their decimal
+// text, as clients see them. A missing key counts as the empty string, or as 0, wherever that makes
+// sense.
 //
 // Threads: loop. Errors: kWrongType, kPending and read errors come from Load; the operations name
 // their own. An operation that fails has written nothing.
@@ -34,8 +35,8 @@ class String {
   Result<std::string> IncrByFloat(long double increment);
   // The new length. kStringTooLong.
   Result<size_t> Append(Slice tail);
-  // Writes `patch` at `offset`, zeros before it where there was nothing; the new length. An empty patch changes
-  // nothing. kStringTooLong.
+  // Writes `patch` at `offset`, zeros before it where there was nothing; the new length. An empty
+  // patch changes nothing. kStringTooLong.
   Result<size_t> SetRange(size_t offset, Slice patch);
 
  private:
@@ -49,14 +50,15 @@ class String {
   KeyValue value_;
 };
 
-// Bytes `first` to `last`, both included; negative ones count from the end. What lies outside is left out.
+// Bytes `first` to `last`, both included; negative ones count from the end. What lies outside is
+// left out.
 Slice StringRange(Slice bytes, int64_t first, int64_t last);
 
 // How Redis would keep such bytes; shown by OBJECT ENCODING.
 Slice StringEncoding(Slice bytes);
 
-// The longest common subsequence of two strings. Of several, the one that a walk from both ends finds which
-// steps back in `b` unless stepping back in `a` keeps more.
+// The longest common subsequence of two strings. Of several, the one that a walk from both ends
+// finds which steps back in `b` unless stepping back in `a` keeps more.
 class CommonSubsequence {
  public:
   // A stretch that both have: a[a_first, a_first + length) and the same from b_first in b.

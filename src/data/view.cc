@@ -13,7 +13,7 @@ namespace varve {
 namespace {
 
 // How often RandomKey draws again when what it drew is dead, before it looks for any live key.
-constexpr int kRandomKeyDraws = 100;
+constexpr int kRandomKeyDraws = 4;
 constexpr uint64_t kRandomKeyWalkSteps = 10'000;
 
 bool Expired(int64_t expire_at_ms, int64_t now_ms) {
@@ -280,8 +280,8 @@ Result<View::Walk> View::WalkKeys(
     }
     if (enough) return walk;
 
-    const bool is_own = next_own != own.cend() &&
-                        (!entries->Valid() || next_own->first <= entries->entry().key);
+    const bool is_own =
+        next_own != own.cend() && (!entries->Valid() || next_own->first <= entries->entry().key);
     const bool shadows = is_own && entries->Valid() && next_own->first == entries->entry().key;
     const Entry& entry = is_own ? next_own->second.entry : entries->entry();
 
@@ -308,31 +308,37 @@ Status View::RandomKey(std::string* key) {
   const Slice prefix = EngineKey({});
   if (prefix.empty()) return Status::NotFound();
   const std::string space(prefix);
-  KeyValue value;
+  std::string drawn;
   for (int i = 0; i < kRandomKeyDraws; ++i) {
-    std::string drawn;
     Status s = engine_.RandomKey(space, scope_, &drawn);
     if (s.is_not_found()) break;
     if (!s.ok()) return s;
-    *key = drawn.substr(space.size());
-    s = Peek(*key, &value);
+    drawn.erase(0, space.size());
+    KeyValue value;
+    s = Peek(drawn, &value);
+    if (s.ok()) *key = std::move(drawn);
     if (!s.is_not_found()) return s;
   }
-  // Nearly all is dead, or what is there was written by this very unit.
+
+  // Nearly all is dead, or what is there was written by this very unit. Then it is the first live
+  // key behind the last one drawn, or the first of all.
   bool found = false;
-  std::string from;
-  for (bool after = false;; after = true) {
-    Result<Walk> walk = WalkKeys({}, from, after, kRandomKeyWalkSteps,
-                                 [&](Slice live, const KeyValue&) {
-                                   *key = live;
-                                   found = true;
-                                   return false;
-                                 });
-    if (!walk.ok()) return walk.status();
-    if (found) return Status::Ok();
-    if (walk->finished) return Status::NotFound();
-    from = walk->position;
+  const auto take_first = [&](Slice live, const KeyValue&) {
+    *key = live;
+    found = true;
+    return false;
+  };
+  for (const Slice start : {Slice(drawn), Slice()}) {
+    std::string from(start);
+    for (bool after = false, finished = false; !finished; after = true) {
+      Result<Walk> walk = WalkKeys({}, from, after, kRandomKeyWalkSteps, take_first);
+      if (!walk.ok()) return walk.status();
+      if (found) return Status::Ok();
+      finished = walk->finished;
+      from = std::move(walk->position);
+    }
   }
+  return Status::NotFound();
 }
 
 }  // namespace varve

@@ -2,8 +2,8 @@
 //
 // A unit is one command, or all commands of an EXEC. It reads through the view and writes into the
 // view's batch; later reads of the unit see its own writes. The engine learns
-// of the batch when the dispatcher commits it. Whatever returns before that - an error, a wait for the
-// disk - has changed nothing, and the unit may be run again from the start.
+// of the batch when the dispatcher commits it. Whatever returns before that - an error, a wait for
+// the disk - has changed nothing, and the unit may be run again from the start.
 //
 //   Begin -> commands read and write -> [engine.Commit(batch)] -> Committed
 //            any of them kPending -> WhenReady(scope) -> Begin, again
@@ -11,8 +11,8 @@
 // Keys here are the user's; the view puts the space in front. An expired key reads as absent,
 // and reading it adds its deletion to the batch.
 //
-// FLUSHDB only takes a database's space away: the next write to it takes a new one. So a database without
-// a space is an empty one, and nothing of it needs to be looked up.
+// FLUSHDB only takes a database's space away: the next write to it takes a new one. So a database
+// without a space is an empty one, and nothing of it needs to be looked up.
 //
 // Threads: loop. Lifetimes: values are valid until the unit ends.
 #pragma once
@@ -78,7 +78,8 @@ class View {
   void Select(int database) { database_ = database; }
   int database_count() const { return static_cast<int>(databases_.spaces.size()); }
 
-  // Appends what the engine calls `key` of a database; nothing if the database is empty. For Engine::Prefetch.
+  // Appends what the engine calls `key` of a database; nothing if the database is empty. For
+  // Engine::Prefetch.
   void AppendEngineKey(int database, Slice key, std::string* to) const;
 
   // --- Keys ---
@@ -91,8 +92,8 @@ class View {
   Status Peek(Slice key, KeyValue* value);
   // Get, where kWrongType if it holds something else; an absent key is Ok with found = false.
   Status GetString(Slice key, bool* found, KeyValue* value);
-  // Needs no read before. An `expire_at_ms` that has passed is written without the value: the key is absent
-  // from now on, and goes for good when it is met.
+  // Needs no read before. An `expire_at_ms` that has passed is written without the value: the key
+  // is absent from now on, and goes for good when it is met.
   void Put(Slice key, ValueType type, int64_t expire_at_ms, Slice value);
   void Put(Slice key, ValueType type, int64_t expire_at_ms, const SharedBytes& value);
   // REQUIRES: the key was read and is there (its count goes down).
@@ -111,8 +112,8 @@ class View {
   // --- Many keys ---
   // Walks the live keys of the current database from the first key >= `start` (or > `start` if
   // `after`) for as long as they begin with `prefix`. `visit` returns false to stop. At most
-  // `steps_max` entries are looked at, dead ones included. Writes of the unit itself are seen. `visit`
-  // must not write. REQUIRES: steps_max > 0.
+  // `steps_max` entries are looked at, dead ones included. Writes of the unit itself are seen.
+  // `visit` must not write. REQUIRES: steps_max > 0.
   struct Walk {
     bool finished = false;  // nothing is left behind
     std::string position;   // else: the last key looked at
@@ -122,10 +123,10 @@ class View {
   // kNotFound in an empty database.
   Status RandomKey(std::string* key);
 
-  // Makes a unit that returns kPending now be run again in the loop's next turn: for commands that work in
-  // slices. Blocks pinned so far are let go. What a slice must remember goes into `continuation`. The
-  // command drops that when it is done; the dispatcher drops it where a unit ends otherwise.
-  // REQUIRES: may_yield().
+  // Makes a unit that returns kPending now be run again in the loop's next turn: for commands that
+  // work in slices. Blocks pinned so far are let go. What a slice must remember goes into
+  // `continuation`. The command drops that when it is done; the dispatcher drops it where a unit
+  // ends otherwise. REQUIRES: may_yield().
   void YieldToLoop();
   struct Continuation {
     virtual ~Continuation() = default;
@@ -144,7 +145,8 @@ class View {
   SpaceId SpaceOf(int database) const {
     return databases_now().spaces[static_cast<size_t>(database)];
   }
-  // The space's prefix followed by `key`, in key_buffer_. An empty Slice if the database has no space.
+  // The space's prefix followed by `key`, in key_buffer_. An empty Slice if the database has no
+  // space.
   Slice EngineKey(Slice key);
   // The same, after giving the database a space if it has none.
   Slice EngineKeyForWriting(Slice key);
@@ -153,7 +155,7 @@ class View {
   Status Find(Slice key, bool copy_own, KeyValue* value);
 
   Engine& engine_;
-  Databases& databases_;  // everyone's
+  Databases& databases_;              // everyone's
   std::optional<Databases> changed_;  // this unit's, until committed
   int database_ = 0;
   int64_t now_ms_ = 0;
@@ -161,7 +163,7 @@ class View {
   Batch batch_;
   ReadScope scope_;
   Counters counters_;
-  std::string key_buffer_;       // begins with the prefix of key_buffer_space_
+  std::string key_buffer_;  // begins with the prefix of key_buffer_space_
   SpaceId key_buffer_space_ = 0;
   size_t key_buffer_prefix_size_ = 0;
   std::deque<std::string> own_values_;  // read back from the batch: must stay while the batch grows

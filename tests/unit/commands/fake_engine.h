@@ -185,8 +185,12 @@ class FakeEngine final : public Engine {
     for (const std::string& dead : dead_prefixes_) CHECK(!entry.key.starts_with(dead));
     switch (entry.kind) {
       case EntryKind::kPut:
-        records_[key] = {EntryKind::kPut, entry.tag, entry.expire_at_ms,
-                         shared ? std::string() : std::string(entry.value), shared, group_};
+        records_[key] = {EntryKind::kPut,
+                         entry.tag,
+                         entry.expire_at_ms,
+                         shared ? std::string() : std::string(entry.value),
+                         shared,
+                         group_};
         return;
       case EntryKind::kTombstone: {
         const auto found = records_.find(key);

@@ -1,12 +1,13 @@
 // tests/unit/commands/harness.h: a server without sockets, for tests of commands.
 //
-// It does what the dispatcher does - resolves, queues after MULTI, runs, runs again, commits - in the simplest
-// way, over a FakeEngine. Requests are words as in redis-cli, replies are one line:
+// It does what the dispatcher does - resolves, queues after MULTI, runs, runs again, commits - in
+// the simplest way, over a FakeEngine. Requests are words as in redis-cli, replies are one line:
 //
-//   OK    "bulk"    5    (nil)    [1 "a" [2]]    {"key" "value"}    ~("set")    -ERR text    (closed)
+//   OK   "bulk"   5   (nil)   [1 "a" [2]]   {"key" "value"}   ~("set")   -ERR text   (closed)
 //
-// CheckAll sends a table of requests three times over, each time to an empty server: with everything in memory, with
-// the first read of every key pending, and with reads pending at random; the replies must be the same.
+// CheckAll sends a table of requests three times over, each time to an empty server: with
+// everything in memory, with the first read of every key pending, and with reads pending at random;
+// the replies must be the same.
 #pragma once
 
 #include <cctype>
@@ -31,7 +32,7 @@ namespace varve {
 // --- Requests and replies as text ---------------------------------------------------------------
 
 // Words between blanks; "quoted" ones with \n, \\ and \x00.
-inline std::vector<std::string> SplitWords(Slice line) {
+inline std::vector<std::string> WordsOf(Slice line) {
   std::vector<std::string> words;
   size_t i = 0;
   while (i < line.size()) {
@@ -45,7 +46,8 @@ inline std::vector<std::string> SplitWords(Slice line) {
         if (line[i] != '\\') {
           word.push_back(line[i]);
         } else if (line[++i] == 'x') {
-          word.push_back(static_cast<char>(std::stoi(std::string(line.substr(i + 1, 2)), nullptr, 16)));
+          word.push_back(
+              static_cast<char>(std::stoi(std::string(line.substr(i + 1, 2)), nullptr, 16)));
           i += 2;
         } else {
           word.push_back(line[i] == 'n' ? '\n' : line[i] == 'r' ? '\r' : line[i]);
@@ -129,14 +131,15 @@ class Harness final : public Services {
       peer->session.authenticated = password.empty();
       peer->view = std::make_unique<View>(engine, databases);
       if (yields) {
-        peer->view->set_post([this](std::function<void()> job) { posted_.push_back(std::move(job)); });
+        peer->view->set_post(
+            [this](std::function<void()> job) { posted_.push_back(std::move(job)); });
       }
     }
     return *peer;
   }
 
-  // The reply to `line`, all waiting done. "c2: GET k" is sent by the peer c2. The reply of a peer that
-  // wants none is "".
+  // The reply to `line`, all waiting done. "c2: GET k" is sent by the peer c2. The reply of a peer
+  // that wants none is "".
   std::string Do(Slice line) {
     std::string name;
     if (const size_t colon = line.find(": "); colon < line.find(' ')) {
@@ -145,7 +148,7 @@ class Harness final : public Services {
     }
     Peer& sender = peer(name);
     if (sender.session.close_after_reply) return "(closed)";
-    words_ = SplitWords(line);
+    words_ = WordsOf(line);
     Request request;
     for (const std::string& word : words_) {
       request.argv.push_back(word);
@@ -166,8 +169,8 @@ class Harness final : public Services {
     Serve(sender, request);
     std::string bytes = Taken(sender);
     ReplyMode& mode = sender.session.reply_mode;
-    const bool silent = before == ReplyMode::kSkipThis || mode == ReplyMode::kOff ||
-                        mode == ReplyMode::kSkipNext;
+    const bool silent =
+        before == ReplyMode::kSkipThis || mode == ReplyMode::kOff || mode == ReplyMode::kSkipNext;
     if (before == ReplyMode::kSkipThis && mode == before) mode = ReplyMode::kOn;
     if (mode == ReplyMode::kSkipNext) mode = ReplyMode::kSkipThis;
     return silent ? std::string() : bytes;
@@ -289,7 +292,13 @@ class Harness final : public Services {
     if (status.ok() && session.in_multi && ((*command)->flags & kNoMulti) != 0) {
       status = errors::Refuse(errors::kNotInMulti);
     }
-    if (!status.ok()) {
+    if (!status.ok() && EqualsIgnoreCase(request.argv[0], "exec")) {
+      // EXEC itself refused: the transaction is over.
+      session.in_multi = session.multi_failed = session.watched_key_changed = false;
+      session.queued.clear();
+      Unwatch(session);
+      status = errors::Refuse(errors::ExecAbortWrongArity("exec"));
+    } else if (!status.ok()) {
       session.multi_failed |= session.in_multi;
     } else if (session.in_multi && ((*command)->flags & kNotQueued) == 0) {
       Queue(session, **command, request);
@@ -346,7 +355,8 @@ class Harness final : public Services {
     while (reader.Next()) touched.insert(std::string(reader.entry().key));
     for (const Watched& watch : watches_) {
       const auto at = static_cast<size_t>(watch.database);
-      bool changed = watch.existed && before.spaces[at] != 0 && before.spaces[at] != databases.spaces[at];
+      bool changed =
+          watch.existed && before.spaces[at] != 0 && before.spaces[at] != databases.spaces[at];
       for (const SpaceId space : {before.spaces[at], databases.spaces[at]}) {
         std::string key;
         AppendPrefix(&key, KeyKind::kKey, space);
