@@ -93,7 +93,8 @@ library_sources := $(filter-out src/tools/%,$(sources))
 support_sources := $(call find,tests/support)
 unit_sources := $(call find,tests/unit tests/sim)
 client_sources := $(call find,tests/integration tests/crash)
-test_sources := $(support_sources) $(unit_sources) $(client_sources)
+bench_sources := $(call find,tests/bench)
+test_sources := $(support_sources) $(unit_sources) $(client_sources) $(bench_sources)
 
 programs := $(if $(server_main),$(B)/varve-server) $(if $(tool_sources),$(B)/varve-tool)
 test_programs := $(B)/varve-unit-tests \
@@ -147,6 +148,9 @@ $(B)/varve-tool: $(call objects,$(tool_sources)) $(B)/libvarve.a
 
 $(B)/varve-unit-tests: $(call objects,$(unit_sources) $(support_sources)) $(B)/libvarve.a
 	$(call say,LINK,$@)$(link)
+
+$(B)/varve-benchmarks: $(call objects,$(bench_sources)) $(B)/libvarve.a
+	$(call say,LINK,$@)$(link) $(shell pkg-config --libs benchmark)
 
 # One program for each file of tests/integration and tests/crash.
 define client_test
@@ -209,13 +213,19 @@ $(B)/tidy/%: %.cc $(B)/obj/%.o .clang-tidy
 
 # ---- Bench -----------------------------------------------------------------------------------
 
-.PHONY: bench bench-redis
-bench: all
-	@$(B)/varve-tool bench $(ARGS)
+.PHONY: bench bench-redis bench-memory
+# ARGS='--benchmark_filter=Table' chooses.
+bench:
+	@CXX='$(CXX)' deps/install build micro
+	@$(MAKE) --no-print-directory $(build_jobs) $(B)/varve-benchmarks
+	@$(B)/varve-benchmarks $(ARGS)
 
 bench-redis: all
 	@deps/install bench
 	@VARVE_SERVER=$(B)/varve-server utils/bench/bench-redis $(ARGS)
+
+bench-memory: all
+	@VARVE_SERVER=$(B)/varve-server utils/bench/bench-memory $(ARGS)
 
 # ---- Install and clean -----------------------------------------------------------------------
 
@@ -238,7 +248,8 @@ help:
 	@echo 'make test          install what is missing, build, run every test but the slow ones'
 	@echo 'make lint          layout, includes, clang-tidy; lint-fast leaves out the last'
 	@echo 'make format        lay out the sources anew'
-	@echo 'make bench         nanoseconds an operation; bench-redis compares with Redis'
+	@echo 'make bench         nanoseconds an operation; bench-redis compares with Redis, bench-memory'
+	@echo '                   loads more data than memory. ARGS=... passes options'
 	@echo 'make install       PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps          install what building, testing and linting need'
 	@echo 'make clean         remove build/; ./data stays'
