@@ -174,7 +174,8 @@ Databases& View::ChangedDatabases() {
   return *changed_;
 }
 
-void View::PutDatabases() { batch_.Put(Databases::RecordKey(), 0, 0, changed_->Encode()); }
+// Bookkeeping: FLUSHDB and FLUSHALL, which write it, are what the operator of a full disk needs.
+void View::PutDatabases() { batch_.PutBookkeeping(Databases::RecordKey(), changed_->Encode()); }
 
 int64_t View::KeyCount(int database) const {
   const SpaceId space = SpaceOf(database);

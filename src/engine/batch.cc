@@ -50,6 +50,7 @@ void Batch::Put(Slice key, uint8_t tag, int64_t expire_at_ms, Slice value) {
   char* const to = Append({.key = key, .tag = tag, .expire_at_ms = expire_at_ms, .value = value},
                           value.size(), value.size());
   value.copy(to, value.size());
+  ++data_puts_;
 }
 
 void Batch::Put(Slice key, uint8_t tag, int64_t expire_at_ms, const SharedBytes& value) {
@@ -58,6 +59,12 @@ void Batch::Put(Slice key, uint8_t tag, int64_t expire_at_ms, const SharedBytes&
          value.size(), 0);
   splices_.push_back({bytes_.size(), value});
   spliced_bytes_ += value.size();
+  ++data_puts_;
+}
+
+void Batch::PutBookkeeping(Slice key, Slice value) {
+  Put(key, 0, 0, value);
+  --data_puts_;
 }
 
 void Batch::Delete(Slice key) {
@@ -68,7 +75,7 @@ void Batch::DeletePrefix(Slice prefix) {
   Append({.key = prefix, .kind = EntryKind::kPrefixTombstone, .value = {}}, 0, 0);
 }
 
-void Batch::Clear() { TruncateTo({0, 0, 0, 0}); }
+void Batch::Clear() { TruncateTo({}); }
 
 void Batch::TruncateTo(const Mark& mark) {
   CHECK(mark.bytes <= bytes_.size() && mark.splices <= splices_.size());
@@ -76,6 +83,7 @@ void Batch::TruncateTo(const Mark& mark) {
   splices_.resize(mark.splices);
   spliced_bytes_ = mark.spliced_bytes;
   entries_ = mark.entries;
+  data_puts_ = mark.data_puts;
   if (indexed_to_.offset > mark.bytes) {
     // An indexed key may have had an earlier entry, which the index forgot. Begin again.
     index_.clear();

@@ -34,14 +34,21 @@ class Batch {
   void Put(Slice key, uint8_t tag, int64_t expire_at_ms, Slice value);
   // As above, sharing `value` if it is large.
   void Put(Slice key, uint8_t tag, int64_t expire_at_ms, const SharedBytes& value);
+  // A small record that tells where things are, such as which space a database lives in. The same
+  // few keys are overwritten again and again, so it needs no room to speak of: see needs_room().
+  void PutBookkeeping(Slice key, Slice value);
   void Delete(Slice key);
   // Everything under `prefix` is dead from now on and for ever: the caller never writes under it again.
   void DeletePrefix(Slice prefix);
   void Clear();
 
   // Where the batch stands, to come back to when a command of a transaction fails half-way.
-  struct Mark { size_t bytes, splices, spliced_bytes, entries; };
-  Mark mark() const { return {bytes_.size(), splices_.size(), spliced_bytes_, entries_}; }
+  struct Mark {
+    size_t bytes, splices, spliced_bytes, entries, data_puts;
+  };
+  Mark mark() const {
+    return {bytes_.size(), splices_.size(), spliced_bytes_, entries_, data_puts_};
+  }
   void TruncateTo(const Mark& mark);
 
   // The latest entry for `key` in this batch, if any: a unit reads its own writes. `value->shared`
@@ -50,6 +57,9 @@ class Batch {
 
   bool empty() const { return entries_ == 0; }
   size_t entries() const { return entries_; }
+  // False if all it does is to delete, and to keep books about that. Such a batch is what frees a
+  // full disk, so a full disk takes it: see Engine::Accepts().
+  bool needs_room() const { return data_puts_ > 0; }
   // Encoded size, splices included.
   size_t size_bytes() const { return bytes_.size() + spliced_bytes_; }
   const std::string& bytes() const { return bytes_; }
@@ -63,9 +73,13 @@ class Batch {
   std::vector<Splice> splices_;
   size_t spliced_bytes_ = 0;
   size_t entries_ = 0;
+  size_t data_puts_ = 0;  // entries by Put, not by PutBookkeeping
   // Built by the first Find on a batch too long to search; maps a key to its latest entry's offset and
   // the splices before it.
-  struct Place { size_t offset; size_t splices_before; };
+  struct Place {
+    size_t offset;
+    size_t splices_before;
+  };
   mutable std::unordered_map<std::string, Place> index_;
   mutable Place indexed_to_{0, 0};
 };
@@ -74,7 +88,8 @@ class Batch {
 //   for (BatchReader r(bytes, splices); r.Next();) use(r.entry());
 class BatchReader {
  public:
-  BatchReader(Slice bytes, const std::vector<Splice>& splices) : bytes_(bytes), splices_(&splices) {}
+  BatchReader(Slice bytes, const std::vector<Splice>& splices)
+      : bytes_(bytes), splices_(&splices) {}
   // Contiguous bytes, as read back from a log.
   explicit BatchReader(Slice bytes) : bytes_(bytes) {}
 

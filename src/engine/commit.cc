@@ -12,7 +12,7 @@
 // does not asks the filters of the tables: none has it - a new key; one may have it - counted as an overwrite, and
 // settled when the two meet in a compaction (compaction_job.h).
 //
-// Failure of the log. Commits are refused from then on, but for deletes if the disk is full. The record
+// Failure of the log. Commits are refused from then on, but for what needs no room if the disk is full. The record
 // table still has everything, so all of it is frozen and flushed, and when it is in tables the log starts
 // afresh. What waited for the log is then durable, and reported.
 //
@@ -32,26 +32,18 @@ constexpr uint8_t kGenerationIdMax = 15;
 constexpr uint64_t kFreezeDeadDelayMs = 1000;
 constexpr uint64_t kRescueRetryDelayMs = 1000;
 
-bool OnlyDeletes(const Batch& batch) {
-  BatchReader reader(batch.bytes(), batch.splices());
-  while (reader.Next()) {
-    if (reader.entry().kind == EntryKind::kPut) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Status EngineImpl::writable() const {
   if (!log_failed_ && !closing_) return Status::Ok();
   if (closing_) return {StatusCode::kAborted, "shutting down"};
   const StatusCode code = log_->failure().code() == StatusCode::kNoSpace ? StatusCode::kNoSpace
-                                                                        : StatusCode::kUnavailable;
+                                                                         : StatusCode::kUnavailable;
   return {code, std::string(log_->failure().message())};
 }
 
 uint64_t EngineImpl::Commit(Batch& batch) {
-  CHECK(writable().ok() || (writable().code() == StatusCode::kNoSpace && OnlyDeletes(batch)));
+  CHECK(Accepts(batch).ok());
   const uint64_t group = log_->current_group();
   std::string& bytes = batch.mutable_bytes();
   BatchReader reader(bytes, batch.splices());
@@ -185,8 +177,8 @@ bool EngineImpl::IsDead(Slice prefix) const {
     return std::any_of(generation.dead_prefixes.begin(), generation.dead_prefixes.end(),
                        [prefix](const std::string& dead) { return prefix.starts_with(dead); });
   };
-  return dies_in(*active_) || std::any_of(frozen_.begin(), frozen_.end(),
-                                          [&](const auto& g) { return dies_in(*g); });
+  return dies_in(*active_) ||
+         std::any_of(frozen_.begin(), frozen_.end(), [&](const auto& g) { return dies_in(*g); });
 }
 
 void EngineImpl::KillPrefix(Slice prefix) {

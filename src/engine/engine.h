@@ -62,9 +62,15 @@ class Engine {
   virtual int64_t CountKeys(Slice counted_prefix) const = 0;
 
   // --- Writing ---
-  // Ok, or why commits are refused: kNoSpace (deletes are still taken) or kUnavailable.
+  // Ok, or why commits are refused: kNoSpace (what needs no room is still taken) or kUnavailable.
   virtual Status writable() const = 0;
-  // REQUIRES: writable().ok(), or the batch only deletes. Returns its group.
+  // Ok, or why this very batch is refused. The one place that knows what a full disk still takes.
+  Status Accepts(const Batch& batch) const {
+    Status status = writable();
+    if (status.code() == StatusCode::kNoSpace && !batch.needs_room()) return Status::Ok();
+    return status;
+  }
+  // REQUIRES: Accepts(batch).ok(). Returns its group.
   virtual uint64_t Commit(Batch& batch) = 0;
   // To be called at the end of every turn of the loop.
   virtual void EndTurn() = 0;

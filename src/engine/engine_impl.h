@@ -182,10 +182,10 @@ class EngineImpl final : public Engine {
   // No put was ever evicted, and no table existed at open: what is not in the record table does not exist.
   bool records_complete_ = false;
   std::shared_ptr<Generation> active_;
-  std::deque<std::shared_ptr<Generation>> frozen_;    // oldest first; the first one is being flushed
-  std::deque<std::shared_ptr<Generation>> flushed_;   // in tables; records are turning clean
-  size_t cleaned_in_front_ = 0;                       // of flushed_.front()
-  std::set<uint8_t> generation_ids_;                  // in use
+  std::deque<std::shared_ptr<Generation>> frozen_;   // oldest first; the first one is being flushed
+  std::deque<std::shared_ptr<Generation>> flushed_;  // in tables; records are turning clean
+  size_t cleaned_in_front_ = 0;                      // of flushed_.front()
+  std::set<uint8_t> generation_ids_;                 // in use
   std::map<std::string, int64_t, std::less<>> counts_;
   // The prefix and counters that the last AddCount used: most commits stay in one space.
   std::string counted_prefix_;

@@ -16,8 +16,8 @@ struct EngineStats {
   };
 
   // --- Reading ---
-  uint64_t record_hits = 0;      // answered by the record table
-  uint64_t record_misses = 0;    // went on to the tables
+  uint64_t record_hits = 0;       // answered by the record table
+  uint64_t record_misses = 0;     // went on to the tables
   uint64_t filter_negatives = 0;  // tables spared by their filter
   uint64_t block_hits = 0;
   uint64_t block_reads_nowait = 0;  // came from the page cache, on the loop

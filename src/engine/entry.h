@@ -19,8 +19,9 @@ namespace varve {
 // On disk, in the low two bits of an entry's flags. Never renumber.
 enum class EntryKind : uint8_t {
   kPut = 1,
-  kTombstone = 2,        // the key is deleted; hides it in older sources
-  kPrefixTombstone = 3,  // every key under this prefix is dead for ever; only in batches and the log
+  kTombstone = 2,  // the key is deleted; hides it in older sources
+  kPrefixTombstone =
+      3,  // every key under this prefix is dead for ever; only in batches and the log
 };
 static_assert(sizeof(EntryKind) == 1);
 

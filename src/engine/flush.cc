@@ -156,8 +156,7 @@ void EngineImpl::MaybeCompact() {
   }
   auto result = std::make_shared<TableJobResult>();
   env_.Schedule(
-      Lane::kCompaction,
-      [context, inputs, result] { *result = RunCompaction(*context, *inputs); },
+      Lane::kCompaction, [context, inputs, result] { *result = RunCompaction(*context, *inputs); },
       [this, alive = alive(), inputs, result] {
         if (!alive.expired()) Compacted(inputs->plan, *result);
       });
@@ -275,8 +274,8 @@ void EngineImpl::InstallNext() {
 
 void EngineImpl::WriteEdit(VersionEdit edit) {
   if (!manifest_->ok() ||
-      manifest_->size_bytes() > std::max(kManifestBytesMin,
-                                         kManifestGrowth * manifest_->snapshot_bytes())) {
+      manifest_->size_bytes() >
+          std::max(kManifestBytesMin, kManifestGrowth * manifest_->snapshot_bytes())) {
     return RestartManifest(std::move(edit));
   }
   auto shared = std::make_shared<const VersionEdit>(std::move(edit));

@@ -20,9 +20,9 @@ namespace varve {
 
 const OpenTables::Table* OpenTables::Find(size_t level, Slice key) const {
   const std::vector<Table>& tables = levels[level];
-  const auto it = std::lower_bound(
-      tables.begin(), tables.end(), key,
-      [](const Table& table, Slice k) { return table.meta->largest < k; });
+  const auto it =
+      std::lower_bound(tables.begin(), tables.end(), key,
+                       [](const Table& table, Slice k) { return table.meta->largest < k; });
   return it != tables.end() && it->meta->smallest <= key ? &*it : nullptr;
 }
 

@@ -13,7 +13,8 @@ void Options::Derive() {
     generation_bytes = std::clamp<uint64_t>(memory_limit_bytes / 16, 1u << 20, 256u << 20);
   }
   if (block_cache_bytes == 0) block_cache_bytes = memory_limit_bytes / 8;
-  if (segment_bytes == 0) segment_bytes = std::clamp<uint64_t>(generation_bytes, 1u << 20, 16u << 20);
+  if (segment_bytes == 0)
+    segment_bytes = std::clamp<uint64_t>(generation_bytes, 1u << 20, 16u << 20);
   // Overwriting one key for ever must not keep a log for ever.
   if (log_bytes_per_generation == 0) log_bytes_per_generation = 2 * generation_bytes;
   if (spare_segments_max == 0) spare_segments_max = log_bytes_per_generation / segment_bytes + 1;

@@ -23,15 +23,16 @@ struct Options {
 
   // --- Memory ---
   uint64_t memory_limit_bytes = 1ull << 30;
-  uint64_t generation_bytes = 0;   // a generation is frozen at this size
+  uint64_t generation_bytes = 0;  // a generation is frozen at this size
   uint64_t block_cache_bytes = 0;
   // Frozen generations waiting for their flush before writers are slowed, then held.
   int frozen_generations_slow = 2;
   int frozen_generations_max = 4;
 
   // --- Log ---
-  uint64_t segment_bytes = 0;             // preallocated; a larger group gets a larger segment
-  uint64_t log_bytes_per_generation = 0;  // frozen at this much log too: overwrites grow only the log
+  uint64_t segment_bytes = 0;  // preallocated; a larger group gets a larger segment
+  uint64_t log_bytes_per_generation =
+      0;  // frozen at this much log too: overwrites grow only the log
   uint64_t log_pending_bytes_max = 64u << 20;  // not yet written; above it writers are held
   // Segments kept for reuse. A new one has to be filled with zeros first, which doubles what is
   // written, so by default there are as many as a generation fills.
@@ -44,9 +45,9 @@ struct Options {
   uint64_t table_bytes = 32u << 20;  // a compaction cuts its output here
 
   // --- Levels ---
-  int level0_tables_compact = 4;   // a compaction of level 0 starts
-  int level0_tables_slow = 12;     // writers are slowed
-  int level0_tables_max = 24;      // writers are held
+  int level0_tables_compact = 4;  // a compaction of level 0 starts
+  int level0_tables_slow = 12;    // writers are slowed
+  int level0_tables_max = 24;     // writers are held
   uint64_t level1_bytes = 256u << 20;
   int level_size_ratio = 10;
   uint64_t compaction_bytes_max = 512u << 20;  // inputs of one job

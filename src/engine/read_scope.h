@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -61,10 +62,9 @@ class ReadScope {
   void WhenReady(std::function<void()> ready);
   bool waiting() const { return wait_ && wait_->outstanding > 0; }
 
-  // A scan waited for a generation to be sorted. What was written since need not be: a command
-  // that is run again is not chased by the writers.
-  bool sorted_once() const { return sorted_once_; }
-  void set_sorted_once() { sorted_once_ = true; }
+  // The generations that a scan of this command still wants sorted, a bit each by id; unset before its first
+  // run. What is written later need not be sorted: a command that is run again is not chased by the writers.
+  std::optional<uint32_t> generations_to_sort;
 
   // For choices by chance that a second run must make again. 0 until set.
   uint64_t random_seed = 0;
@@ -79,7 +79,7 @@ class ReadScope {
     pins_.clear();
     wait_.reset();
     depends_on_group_ = 0;
-    sorted_once_ = false;
+    generations_to_sort.reset();
     random_seed = 0;
   }
 
@@ -87,7 +87,6 @@ class ReadScope {
   std::shared_ptr<Wait> wait_;
   std::vector<std::shared_ptr<const void>> pins_;
   uint64_t depends_on_group_ = 0;
-  bool sorted_once_ = false;
 };
 
 }  // namespace varve

@@ -42,11 +42,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const Options& options, Env& env) {
 }
 
 EngineImpl::EngineImpl(const Options& options, Env& env)
-    : options_(options),
-      env_(env),
-      random_(env.RandomU64()),
-      records_(env.RandomU64()),
-      cache_(0) {
+    : options_(options), env_(env), random_(env.RandomU64()), records_(env.RandomU64()), cache_(0) {
   options_.Derive();
   cache_.SetCapacity(options_.block_cache_bytes);
 }
@@ -221,7 +217,8 @@ Status EngineImpl::ApplyReplayed(uint64_t group, Slice payload) {
     ++stats_.replayed_records;
   }
   if (!reader.ok()) {
-    return Status::Corruption("log: group " + std::to_string(group) + " has a valid checksum but "
+    return Status::Corruption("log: group " + std::to_string(group) +
+                              " has a valid checksum but "
                               "makes no sense");
   }
   active_->last_group = group;
@@ -253,10 +250,12 @@ void EngineImpl::StartLog(uint64_t last_group, std::vector<uint64_t> old_segment
   last_commit_group_ = last_group;
   log_ = std::make_unique<LogWriter>(
       options_, env_, state_.database_id, last_group,
-      LogWriter::Callbacks{
-          .new_file_number = [this] { return NewFileNumber(); },
-          .on_reported = [this] { if (on_reported_) on_reported_(); },
-          .on_failed = [this](const Status& status) { LogFailed(status); }});
+      LogWriter::Callbacks{.new_file_number = [this] { return NewFileNumber(); },
+                           .on_reported =
+                               [this] {
+                                 if (on_reported_) on_reported_();
+                               },
+                           .on_failed = [this](const Status& status) { LogFailed(status); }});
   log_->AdoptOldSegments(std::move(old_segments));
   const uint64_t segment = log_->StartSegment();
   if (active_->empty()) {

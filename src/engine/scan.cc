@@ -135,6 +135,10 @@ std::unique_ptr<EntryIterator> EngineImpl::Scan(Slice lower, Slice upper, ReadSc
   scope.DependsOn(last_commit_group_);
   std::vector<std::shared_ptr<Generation>> generations(frozen_.begin(), frozen_.end());
   generations.push_back(active_);
+  if (!scope.generations_to_sort) {
+    scope.generations_to_sort = 0;
+    for (const auto& generation : generations) *scope.generations_to_sort |= 1u << generation->id;
+  }
   bool covered = true;
   for (const auto& generation : generations) {
     covered = CoverGeneration(generation, scope) && covered;
@@ -164,24 +168,27 @@ std::unique_ptr<EntryIterator> EngineImpl::Scan(Slice lower, Slice upper, ReadSc
     if (tables.empty()) continue;
     children.push_back(std::make_unique<LevelIterator>(tables, scan->source()));
   }
-  scan->SetMerge(std::make_unique<NewestIterator>(
-      std::make_unique<MergingIterator>(std::move(children))));
+  scan->SetMerge(
+      std::make_unique<NewestIterator>(std::make_unique<MergingIterator>(std::move(children))));
   return scan;
 }
 
 bool EngineImpl::CoverGeneration(const std::shared_ptr<Generation>& generation, ReadScope& scope) {
   OrderedIndex& index = generation->index;
-  if (const auto sorting = sorts_.find(generation->id); sorting != sorts_.end()) {
-    if (scope.sorted_once()) return true;
-    sorting->second.push_back(scope.Expect());
-    return false;
-  }
-  if (generation->records.size() - index.covered() <= OrderedIndex::kSortOnLoopMax) {
+  const uint32_t bit = 1u << generation->id;
+  const auto sorting = sorts_.find(generation->id);
+  if (sorting == sorts_.end() &&
+      generation->records.size() - index.covered() <= OrderedIndex::kSortOnLoopMax) {
     index.CoverNow(generation->records);
     return true;
   }
-  if (scope.sorted_once()) return true;
-  scope.set_sorted_once();
+  if ((*scope.generations_to_sort & bit) == 0) return true;
+  if (sorting != sorts_.end()) {
+    // Begun for somebody else, so perhaps without the newest of what this one wants.
+    sorting->second.push_back(scope.Expect());
+    return false;
+  }
+  *scope.generations_to_sort &= ~bit;
   sorts_[generation->id].push_back(scope.Expect());
   const size_t covered = generation->records.size();
   auto run = std::make_shared<RecordRun>(
@@ -193,6 +200,7 @@ bool EngineImpl::CoverGeneration(const std::shared_ptr<Generation>& generation, 
         if (alive.expired()) return;
         generation->index.Add(std::move(*run), covered);
         const auto waits = std::move(sorts_.extract(generation->id).mapped());
+        ScheduleUpkeep();  // which left the generation alone while it was being sorted
         for (const auto& wait : waits) ReadScope::Arrived(wait, nullptr);
       });
   return false;

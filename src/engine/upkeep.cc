@@ -141,9 +141,9 @@ uint64_t EngineImpl::dirty_bytes() const {
 }
 
 uint64_t EngineImpl::WriterDelayUs() const {
-  const double generations = static_cast<double>(frozen_.size() + flushed_.size()) +
-                             static_cast<double>(active_->memory_bytes) /
-                                 static_cast<double>(options_.generation_bytes);
+  const double generations =
+      static_cast<double>(frozen_.size() + flushed_.size()) +
+      static_cast<double>(active_->memory_bytes) / static_cast<double>(options_.generation_bytes);
   const double debt = std::max(
       {Debt(generations, options_.frozen_generations_slow + 1, options_.frozen_generations_max + 1),
        Debt(static_cast<double>(tables_->levels[0].size()), options_.level0_tables_slow,

@@ -19,6 +19,14 @@ std::string Concat(std::initializer_list<Slice> parts) {
   return text;
 }
 
+// How much of a name or an argument an error repeats.
+constexpr size_t kQuotedBytesMax = 128;
+
+// What an error repeats of what a client sent: as Redis, up to the first NUL.
+Slice Quoted(Slice text, size_t bytes_max = Slice::npos) {
+  return text.substr(0, std::min(text.find('\0'), bytes_max));
+}
+
 // Redis' codes for what it has no counterpart of were chosen by what clients do with them: every
 // client shows "MISCONF" as "the server cannot write just now", and retries or reports.
 constexpr Slice kNoSpace =
@@ -30,9 +38,6 @@ constexpr Slice kUnavailable =
 constexpr Slice kIoError = "IOERR A read or write of the disk failed";
 constexpr Slice kCorruption = "CORRUPTION Stored data failed its check";
 constexpr Slice kAborted = "ERR The server is shutting down";
-
-// How much of a name or an argument an error repeats.
-constexpr size_t kQuotedBytesMax = 128;
 
 }  // namespace
 
@@ -87,9 +92,9 @@ std::string UnknownCommand(std::span<const Slice> argv) {
   std::string arguments;
   for (size_t i = 1; i < argv.size() && arguments.size() < kQuotedBytesMax; ++i) {
     const size_t room = kQuotedBytesMax - arguments.size();
-    arguments.append("'").append(argv[i].substr(0, room)).append("' ");
+    arguments.append("'").append(Quoted(argv[i], room)).append("' ");
   }
-  const Slice name = argv.empty() ? Slice() : argv[0].substr(0, kQuotedBytesMax);
+  const Slice name = argv.empty() ? Slice() : Quoted(argv[0], kQuotedBytesMax);
   return Concat({"ERR unknown command '", name, "', with args beginning with: ", arguments});
 }
 
@@ -99,7 +104,7 @@ std::string TryHelp(Slice what, Slice container, Slice subcommand) {
   std::string upper(container);
   std::transform(upper.begin(), upper.end(), upper.begin(),
                  [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-  return Concat({what, " '", subcommand.substr(0, kQuotedBytesMax), "'. Try ", upper, " HELP."});
+  return Concat({what, " '", Quoted(subcommand, kQuotedBytesMax), "'. Try ", upper, " HELP."});
 }
 
 }  // namespace
@@ -116,20 +121,22 @@ std::string InvalidExpireTime(Slice command) {
   return Concat({"ERR invalid expire time in '", command, "' command"});
 }
 
-std::string UnsupportedOption(Slice option) { return Concat({"ERR Unsupported option ", option}); }
+std::string UnsupportedOption(Slice option) {
+  return Concat({"ERR Unsupported option ", Quoted(option)});
+}
 
 std::string HelloSyntax(Slice option) {
-  return Concat({"ERR Syntax error in HELLO option '", option, "'"});
+  return Concat({"ERR Syntax error in HELLO option '", Quoted(option), "'"});
 }
 
 std::string UnknownClientType(Slice type) {
-  return Concat({"ERR Unknown client type '", type, "'"});
+  return Concat({"ERR Unknown client type '", Quoted(type), "'"});
 }
 
-std::string NoSuchUser(Slice user) { return Concat({"ERR No such user '", user, "'"}); }
+std::string NoSuchUser(Slice user) { return Concat({"ERR No such user '", Quoted(user), "'"}); }
 
 std::string UnrecognizedOption(Slice option) {
-  return Concat({"ERR Unrecognized option '", option, "'"});
+  return Concat({"ERR Unrecognized option '", Quoted(option), "'"});
 }
 
 std::string ClientInfoCharacters(Slice attribute) {
@@ -137,7 +144,8 @@ std::string ClientInfoCharacters(Slice attribute) {
 }
 
 std::string UnknownConfig(Slice name) {
-  return Concat({"ERR Unknown option or number of arguments for CONFIG SET - '", name, "'"});
+  return Concat(
+      {"ERR Unknown option or number of arguments for CONFIG SET - '", Quoted(name), "'"});
 }
 
 std::string ConfigSetFailed(Slice name, Slice reason) {

@@ -67,7 +67,8 @@ void ReplyWriter::SimpleString(Slice text) {
 
 void ReplyWriter::Error(Slice text) {
   if (text.find_first_of("\r\n") == Slice::npos) return Line('-', text);
-  std::string line(text);
+  // An error is one line. As with Redis, its end is trimmed and breaks within it turn to spaces.
+  std::string line(text.substr(0, text.find_last_not_of("\r\n") + 1));
   for (char& c : line) {
     if (c == '\r' || c == '\n') c = ' ';
   }

@@ -111,6 +111,9 @@ std::string Clients::Describe(const Client& client) const {
   add_number("qbuf-free", read_memory > buffered ? read_memory - buffered : 0);
   add_number("argv-mem", 0);  // arguments lie in the query buffer
   add_number("multi-mem", client.queued_bytes);
+  // There is no fixed reply buffer: replies take memory as they come, see omem.
+  add_number("rbs", 0);
+  add_number("rbp", 0);
   add_number("obl", 0);
   add_number("oll", client.out.empty() ? 0 : 1);
   add_number("omem", client.out.memory_bytes());

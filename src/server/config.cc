@@ -257,10 +257,13 @@ std::vector<std::pair<std::string, std::string>> GetConfig(const Config& config,
                                                            std::span<const Slice> patterns) {
   std::vector<std::pair<std::string, std::string>> found;
   for (const ConfigRow& row : ConfigRows()) {
-    const bool wanted = std::any_of(patterns.begin(), patterns.end(), [&](Slice pattern) {
-      return GlobMatch(pattern, row.name, true);
+    const auto pattern = std::find_if(patterns.begin(), patterns.end(), [&](Slice candidate) {
+      return GlobMatch(candidate, row.name, true);
     });
-    if (wanted) found.emplace_back(row.name, ConfigValueText(row, config));
+    if (pattern == patterns.end()) continue;
+    // Who names an option finds it under the name as it was spelled.
+    const bool is_name = FindConfigRow(*pattern) == &row;
+    found.emplace_back(is_name ? *pattern : row.name, ConfigValueText(row, config));
   }
   return found;
 }

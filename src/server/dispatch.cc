@@ -22,13 +22,6 @@ constexpr size_t kSpareViewsMax = 64;
 constexpr size_t kPrefetchKeyBytesMax = 256;
 constexpr size_t kPrefetchKeysMax = 256;
 
-bool OnlyDeletes(const Batch& batch) {
-  for (BatchReader reader(batch.bytes(), batch.splices()); reader.Next();) {
-    if (reader.entry().kind == EntryKind::kPut) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Dispatcher::Dispatcher(const Parts& parts)
@@ -201,7 +194,6 @@ void Dispatcher::Prefetch(const Client& client) {
 bool Dispatcher::Run(Client& client, ParsedRequest& parsed) {
   Session& session = client.session;
   const uint64_t start = client.out.position();
-  const ReplyMode mode_before = session.reply_mode;
   const bool rerun = std::exchange(rerun_, false);
   ReplyWriter reply(client.out, session.resp_version);
   uint64_t group = 0;
@@ -234,7 +226,7 @@ bool Dispatcher::Run(Client& client, ParsedRequest& parsed) {
     reply.Error(ErrorText(status));
     ++stats_.error_replies;
   }
-  Settle(client, start, group, mode_before);
+  Settle(client, start, group);
   return true;
 }
 
@@ -249,7 +241,7 @@ Status Dispatcher::Admit(const Client& client, const ParsedRequest& parsed) {
     return Status::ClientError(std::string(errors::kNotInMulti));
   }
   if (!writable_.ok() && (flags & kWrite) != 0) {
-    // On a full disk what frees space goes on; Commit looks at what it really wrote.
+    // On a full disk what frees space goes on: Commit asks about what it really wrote.
     if (writable_.code() != StatusCode::kNoSpace || (flags & kDenyOom) != 0) return writable_;
   }
   return Status::Ok();
@@ -288,10 +280,12 @@ Status Dispatcher::Execute(Client& client, ParsedRequest& parsed, ReplyWriter& r
 
 Status Dispatcher::Commit(Client& client, const Command& command, uint64_t* group) {
   View& view = *view_;
-  if (!writable_.ok() && (writable_.code() != StatusCode::kNoSpace || !OnlyDeletes(view.batch()))) {
-    // A read that met an expired key would have deleted it. It may as well stay.
-    if ((command.flags & kReadOnly) != 0) return Status::Ok();
-    return writable_;
+  if (!writable_.ok()) {
+    if (Status refusal = engine_.Accepts(view.batch()); !refusal.ok()) {
+      // A read that met an expired key would have deleted it. It may as well stay.
+      if ((command.flags & kReadOnly) != 0) return Status::Ok();
+      return refusal;
+    }
   }
   stats_.expired_keys += view.counters().expired_keys;
   if (watches_.empty()) {
@@ -336,15 +330,12 @@ void Dispatcher::Queue(Client& client, const ParsedRequest& parsed) {
 }
 
 // What follows every reply, however it came about.
-void Dispatcher::Settle(Client& client, uint64_t reply_start, uint64_t group,
-                        ReplyMode mode_before) {
+void Dispatcher::Settle(Client& client, uint64_t reply_start, uint64_t group) {
   Session& session = client.session;
-  if (mode_before != ReplyMode::kOn || session.reply_mode != ReplyMode::kOn) {
-    // CLIENT REPLY OFF and SKIP answer nothing themselves; SKIP is about the one command behind it.
-    if (mode_before == ReplyMode::kSkipThis || session.reply_mode == ReplyMode::kOff ||
-        session.reply_mode == ReplyMode::kSkipNext) {
-      client.out.TruncateTo(reply_start);
-    }
+  if (session.reply_mode != ReplyMode::kOn) {
+    // What counts is the mode that the command leaves: CLIENT REPLY OFF and SKIP answer nothing
+    // themselves, ON does even behind a SKIP. SKIP is about the one command behind it.
+    client.out.TruncateTo(reply_start);
     if (session.reply_mode == ReplyMode::kSkipThis) session.reply_mode = ReplyMode::kOn;
     if (session.reply_mode == ReplyMode::kSkipNext) session.reply_mode = ReplyMode::kSkipThis;
   }

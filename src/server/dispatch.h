@@ -108,7 +108,7 @@ class Dispatcher {
   Status Execute(Client& client, ParsedRequest& parsed, ReplyWriter& reply, uint64_t* group);
   Status Commit(Client& client, const Command& command, uint64_t* group);
   void Queue(Client& client, const ParsedRequest& parsed);
-  void Settle(Client& client, uint64_t reply_start, uint64_t group, ReplyMode mode_before);
+  void Settle(Client& client, uint64_t reply_start, uint64_t group);
 
   CommandStats& StatsOf(const Command& command) {
     return stats_.commands[static_cast<size_t>(CommandIndex(command))];

@@ -62,7 +62,10 @@ def test_errors(directory):
             (["--port", port, "--dir", data], "127.0.0.1:" + port + ": "),
             (["--port", free, "--bind", "nonsense"], "'nonsense' is no IPv4 or IPv6 address"),
             (["--port", "0"], "nothing to listen on"),
+            (["--nonsense", "1"], "--nonsense: unknown option"),
             (["--port", free, "--dir", "/proc/varve"], "/proc/varve"),
+            (["--port", free, "--dir", conf], conf),  # a file
+            (["--port", free, "--dir", os.path.join(conf, "data")], conf),  # below a file
             (["--port", free, "--dir", running.data_dir], running.data_dir),  # locked
         ]
         for arguments, want in cases:

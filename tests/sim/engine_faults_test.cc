@@ -140,8 +140,8 @@ void CrashAndCheck(EngineWorld& world, CrashMode mode, uint64_t again) {
 // What comes behind a recovery must not be taken for what came before it.
 void LiveOnAndCheck(EngineWorld& world) {
   for (int i = 0; i < 4; ++i) {
-    world.Commit({PutOf("s01key" + std::to_string(i), std::string(400, 'z')),
-                  PutOf("s02key2", "again")});
+    world.Commit(
+        {PutOf("s01key" + std::to_string(i), std::string(400, 'z')), PutOf("s02key2", "again")});
     world.engine->EndTurn();
     world.RunSome(5);
   }
@@ -184,7 +184,6 @@ void CutEach(Durability durability, CrashMode mode) {
     NameHistory(n);
     EngineWorld world(1, options);
     world.env.CutPowerAfter(n);
-    if (getenv("TRACE_N") && strtoull(getenv("TRACE_N"),0,10)==n) world.env.TraceTo([](const std::string& l){fprintf(stderr,"%s\n",l.c_str());});
     FixedHistory history(world);
     untouched = history.Run();
     CrashAndCheck(world, mode, n % 3 == 0 ? 1 + world.random.Uniform(40) : 0);
@@ -203,11 +202,14 @@ TEST_CASE("engine faults: any one operation may find the disk full") {
   FailEach(StatusCode::kNoSpace, false);
 }
 
-TEST_CASE("engine faults: the disk may fail for a while, at any operation, and the engine comes back") {
+TEST_CASE(
+    "engine faults: the disk may fail for a while, at any operation, and the engine comes back") {
   FailEach(StatusCode::kIoError, true);
 }
 
-TEST_CASE("engine faults: the disk may be full for a while, at any operation, and the engine comes back") {
+TEST_CASE(
+    "engine faults: the disk may be full for a while, at any operation, and the engine comes "
+    "back") {
   FailEach(StatusCode::kNoSpace, true);
 }
 

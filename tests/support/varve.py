@@ -182,6 +182,10 @@ class Client:
     def send_raw(self, data):
         self._socket.sendall(data)
 
+    def receive(self, size):
+        """The next `size` bytes, as they are; less when the server has closed."""
+        return self._in.read(size)
+
     def call(self, *args):
         self.send(*args)
         return self.read()

@@ -50,7 +50,8 @@ struct TableJobContext {
   Options options;
   Env* env = nullptr;
   uint64_t database_id = 0;
-  DeadPrefixes dead_prefixes;  // only such as are durable: a job may not make true what a power cut could take back
+  DeadPrefixes
+      dead_prefixes;  // only such as are durable: a job may not make true what a power cut could take back
   std::vector<uint64_t> file_numbers;  // reserved for outputs
   int64_t now_ms = 0;
 };
@@ -60,7 +61,7 @@ TableJobResult FlushGeneration(const TableJobContext& context, const Generation&
 
 struct CompactionInputs {
   CompactionPlan plan;
-  std::shared_ptr<const Version> version;  // tells what lies below
+  std::shared_ptr<const Version> version;                               // tells what lies below
   std::vector<std::shared_ptr<const TableReader>> inputs, next_inputs;  // as in the plan
 };
 TableJobResult RunCompaction(const TableJobContext& context, const CompactionInputs& inputs);

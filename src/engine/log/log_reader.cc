@@ -186,6 +186,7 @@ class Replay {
   LogEnd log_end_;
   bool missing_ = false;        // a group is: the log ends there
   uint64_t segment_group_ = 0;  // the last record's in this segment; 0 before the first
+  uint64_t segment_end_ = 0;    // where that record ends
 };
 
 Status Replay::Open(size_t index, Segment* segment) {
@@ -235,6 +236,7 @@ Status Replay::ReplayRecords(size_t index, LogReader& reader) {
       return EndBefore(index, reader, record.offset, record.offset);
     }
     segment_group_ = record.header.group;
+    segment_end_ = reader.offset();
     if (!seal) RETURN_IF_ERROR(ApplyRecord(record, reader));
   }
   return reader.status();
@@ -285,7 +287,7 @@ Status Replay::EndBefore(size_t index, const LogReader& reader, uint64_t hole,
   std::string where = reader.path() + " at offset " + std::to_string(hole);
   if (segment_group_ != 0) {
     log_end_.segment = what_.segments[index];
-    log_end_.offset = hole;
+    log_end_.offset = segment_end_;
     log_end_.end = SegmentEnd::kTorn;
   } else if (hole == search_from && log_end_.segment != 0) {
     // This segment is whole and begins too late: the end of the one before got lost.
@@ -318,7 +320,9 @@ Status Replay::RefuseIfDurable(LogReader& reader, uint64_t from, const std::stri
 void Replay::NoteEnd(size_t index, const LogReader& reader) {
   if (segment_group_ == 0) return;  // A spare, or what a crash left of one.
   log_end_.segment = what_.segments[index];
-  log_end_.offset = reader.offset();
+  // Not reader.offset(): it may have stepped over a hole to a record that turned out to be torn. An
+  // end that has a hole right before it would be taken for damage by the next replay.
+  log_end_.offset = segment_end_;
   log_end_.end = reader.end();
 }
 

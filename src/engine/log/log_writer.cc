@@ -14,6 +14,7 @@ namespace varve {
 
 namespace {
 constexpr uint64_t kSyncIntervalMs = 1000;
+constexpr uint64_t kSpareRetryDelayMs = 1000;
 }  // namespace
 
 // The file is opened on the log thread if no spare was ready, hence by whoever needs it first.
@@ -29,7 +30,7 @@ struct LogWriter::Segment {
   uint64_t last_group = 0;  // written to it
   int groups_unwritten = 0;
   bool unsynced = false;
-  bool ready = false;  // the file is there and survives a power cut
+  bool ready = false;     // the file is there and survives a power cut
   bool doubtful = false;  // it was in use when the log failed
 
   std::string path() const { return JoinPath(directory, LogFileName(number)); }
@@ -117,9 +118,7 @@ uint64_t LogWriter::StartSegment() {
     auto status = std::make_shared<Status>();
     env_.Schedule(
         Lane::kLog,
-        [&env = env_, segment = segment_, status] {
-          *status = segment->Prepare(env, 0, false);
-        },
+        [&env = env_, segment = segment_, status] { *status = segment->Prepare(env, 0, false); },
         [this, alive = std::weak_ptr<bool>(alive_), life = life_, segment = segment_, status] {
           if (alive.expired() || life != life_) return;
           segment->ready = status->ok();
@@ -193,7 +192,8 @@ void LogWriter::WriteNext() {
 
 void LogWriter::WriteMore() {
   if (failed()) return;
-  if (closed_.empty()) return EndTurn();  // what has gathered since need not wait for the turn to end
+  if (closed_.empty())
+    return EndTurn();  // what has gathered since need not wait for the turn to end
   WriteNext();
 }
 
@@ -215,8 +215,7 @@ void LogWriter::Wrote(const Group& group, bool synced, const Status& status) {
   ReleaseRetired();
   if (spares_.empty()) PrepareSpare();
   WriteMore();
-  ContinueSyncing();
-  Report();
+  SyncOnAndReport();
 }
 
 void LogWriter::Report() {
@@ -258,7 +257,8 @@ void LogWriter::StartSync() {
   }
   syncing_ = true;
   const uint64_t group = written_group_;
-  for (const auto& segment : segments) segment->unsynced = false;  // a write from now on sets it again
+  for (const auto& segment : segments)
+    segment->unsynced = false;  // a write from now on sets it again
   auto status = std::make_shared<Status>();
   auto took_us = std::make_shared<uint64_t>(0);
   env_.Schedule(
@@ -275,7 +275,7 @@ void LogWriter::StartSync() {
         syncing_ = false;
         sync_us_ += *took_us;
         if (life == life_) return Synced(group, *status);
-        ContinueSyncing();
+        SyncOnAndReport();
       });
 }
 
@@ -283,17 +283,17 @@ void LogWriter::Synced(uint64_t group, const Status& status) {
   if (!status.ok()) return Fail(status);
   ++syncs_;
   synced_group_ = std::max(synced_group_, group);
-  ContinueSyncing();
-  Report();
+  SyncOnAndReport();
 }
 
-void LogWriter::ContinueSyncing() {
+void LogWriter::SyncOnAndReport() {
   if (failed()) return;
   if (written_group_ > synced_group_) {
     if (durability_ == Durability::kAlways) StartSync();
     if (durability_ == Durability::kEverySecond) ArmSyncTimer();
   }
   ServeSyncWaiters();
+  Report();
 }
 
 void LogWriter::ServeSyncWaiters() {
@@ -330,8 +330,8 @@ void LogWriter::ReleaseRetired() {
     return true;
   });
   std::erase_if(used_, [this](const std::shared_ptr<Segment>& segment) {
-    const bool done = segment->number < live_from_ && segment != segment_ &&
-                      segment->groups_unwritten == 0;
+    const bool done =
+        segment->number < live_from_ && segment != segment_ && segment->groups_unwritten == 0;
     if (!done) return false;
     if (segment->ready && !segment->doubtful) {
       recyclable_.push_back(segment->number);
@@ -350,7 +350,8 @@ void LogWriter::RemoveFile(uint64_t segment) {
   if (stopped_) return;
   // Behind any sync of it. A file that stays is removed at the next start.
   const std::string path = JoinPath(options_.directory, LogFileName(segment));
-  env_.Schedule(Lane::kSync, [&env = env_, path] { (void)env.Remove(path); }, [] {});
+  env_.Schedule(
+      Lane::kSync, [&env = env_, path] { (void)env.Remove(path); }, [] {});
 }
 
 void LogWriter::PrepareSpare() {
@@ -386,6 +387,11 @@ void LogWriter::PrepareSpare() {
         } else {
           // Not the log's failure: the log thread makes the next segment itself, and if that fails, says so.
           Log(LogLevel::kWarning, "log: cannot prepare a segment: %s", status->ToString().c_str());
+          // Not again with every group.
+          preparing_spare_ = true;
+          env_.RunAfter(kSpareRetryDelayMs, [this, alive] {
+            if (!alive.expired()) preparing_spare_ = false;
+          });
         }
       });
 }

@@ -116,7 +116,7 @@ class LogWriter {
   void RemoveFile(uint64_t segment);
   void StartSync();
   void Synced(uint64_t group, const Status& status);
-  void ContinueSyncing();
+  void SyncOnAndReport();
   void ServeSyncWaiters();
   void ArmSyncTimer();
   void Fail(const Status& status);
@@ -139,12 +139,12 @@ class LogWriter {
   uint64_t life_ = 0;  // counts failures
   bool has_unlogged_ = false;
 
-  std::shared_ptr<Segment> segment_;               // closed groups go here
-  std::deque<std::shared_ptr<Segment>> spares_;    // ready to use, lowest number first
-  std::vector<std::shared_ptr<Segment>> used_;     // may hold something live, ascending
-  std::vector<uint64_t> old_segments_;             // the same, from before the start
-  std::vector<uint64_t> recyclable_;               // hold nothing live, still on disk
-  uint64_t live_from_ = 0;                         // segments before it hold nothing live
+  std::shared_ptr<Segment> segment_;             // closed groups go here
+  std::deque<std::shared_ptr<Segment>> spares_;  // ready to use, lowest number first
+  std::vector<std::shared_ptr<Segment>> used_;   // may hold something live, ascending
+  std::vector<uint64_t> old_segments_;           // the same, from before the start
+  std::vector<uint64_t> recyclable_;             // hold nothing live, still on disk
+  uint64_t live_from_ = 0;                       // segments before it hold nothing live
   bool preparing_spare_ = false;
   bool syncing_ = false;
   bool stopped_ = false;

@@ -60,8 +60,9 @@ void DropOlder(RecordRun* run) {
 
 size_t CommonPrefixSize(Slice a, Slice b) {
   const size_t size = std::min(a.size(), b.size());
-  return static_cast<size_t>(std::mismatch(a.begin(), a.begin() + static_cast<ptrdiff_t>(size),
-                                           b.begin()).first - a.begin());
+  return static_cast<size_t>(
+      std::mismatch(a.begin(), a.begin() + static_cast<ptrdiff_t>(size), b.begin()).first -
+      a.begin());
 }
 
 }  // namespace
@@ -77,8 +78,8 @@ RecordRun SortedRun(std::vector<Record*> records) {
   size_t common = records[0]->key().size();
   for (size_t i = 0; i < records.size(); ++i) {
     prefetch(i);
-    common = std::min(common, CommonPrefixSize(records[0]->key().substr(0, common),
-                                               records[i]->key()));
+    common =
+        std::min(common, CommonPrefixSize(records[0]->key().substr(0, common), records[i]->key()));
   }
   std::vector<SortItem> items;
   items.reserve(records.size());

@@ -102,7 +102,7 @@ class RecordTable {
 
   uint64_t hash_seed_;
   unsigned depth_ = 0;
-  std::vector<Segment*> directory_;                 // 2^depth_ entries; several may be one segment
+  std::vector<Segment*> directory_;  // 2^depth_ entries; several may be one segment
   std::vector<std::unique_ptr<Segment>> segments_;
   size_t size_ = 0;
   size_t hand_segment_ = 0;

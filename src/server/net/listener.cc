@@ -18,40 +18,68 @@ namespace varve {
 
 struct Listener::Handle {
   uv_poll_t poll;
+  uv_timer_t pause;
   Listener* owner;
   int descriptor;
+  int open_handles;
+
+  // For both: frees this with the second.
+  static void Closed(uv_handle_t* handle) {
+    auto* const self = static_cast<Handle*>(handle->data);
+    if (--self->open_handles == 0) delete self;
+  }
 };
 
 namespace {
+
+// How long nothing is accepted when there is no descriptor left even to refuse with.
+constexpr uint64_t kPauseMs = 100;
 
 int OpenReserve() { return open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
 }  // namespace
 
 Listener::Listener(Loop& loop, int descriptor, std::string unix_path, OnAccept on_accept)
-    : handle_(new Handle{{}, this, descriptor}),
+    : handle_(new Handle{{}, {}, this, descriptor, 2}),
       unix_path_(std::move(unix_path)),
       on_accept_(std::move(on_accept)),
       reserve_(OpenReserve()) {
   CHECK(uv_poll_init(loop.handle(), &handle_->poll, descriptor) == 0);
-  handle_->poll.data = handle_;
+  CHECK(uv_timer_init(loop.handle(), &handle_->pause) == 0);
+  handle_->poll.data = handle_->pause.data = handle_;
+  Poll();
+}
+
+void Listener::Poll() {
   CHECK(uv_poll_start(&handle_->poll, UV_READABLE, [](uv_poll_t* poll, int, int) {
           Handle* handle = static_cast<Handle*>(poll->data);
           if (handle->owner != nullptr) handle->owner->AcceptAll();
         }) == 0);
 }
 
+void Listener::Pause() {
+  uv_poll_stop(&handle_->poll);
+  uv_timer_start(
+      &handle_->pause,
+      [](uv_timer_t* timer) {
+        Handle* handle = static_cast<Handle*>(timer->data);
+        if (handle->owner != nullptr) handle->owner->Poll();
+      },
+      kPauseMs, 0);
+}
+
 Listener::~Listener() {
   handle_->owner = nullptr;
-  // Stops the poll here and now; only the memory waits for the callback.
-  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->poll),
-           [](uv_handle_t* handle) { delete static_cast<Handle*>(handle->data); });
+  // Stops both here and now; only the memory waits for the callbacks.
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->poll), Handle::Closed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->pause), Handle::Closed);
   close(handle_->descriptor);
   if (reserve_ >= 0) close(reserve_);
   if (!unix_path_.empty()) unlink(unix_path_.c_str());
 }
 
 void Listener::AcceptAll() {
+  if (reserve_ < 0) reserve_ = OpenReserve();
   for (int i = 0; i < kAcceptsPerTurnMax; ++i) {
     const int descriptor =
         accept4(handle_->descriptor, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -60,7 +88,11 @@ void Listener::AcceptAll() {
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    if ((errno == EMFILE || errno == ENFILE) && RefuseOne()) continue;
+    if (errno == EMFILE || errno == ENFILE) {
+      if (RefuseOne()) continue;
+      if (errno != EAGAIN) Pause();
+      return;
+    }
     if (errno != EAGAIN) Log(LogLevel::kWarning, "accept: %s", std::strerror(errno));
     return;
   }

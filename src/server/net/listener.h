@@ -5,7 +5,8 @@
 //
 // When the process is out of file descriptors, a connection that waits to be accepted keeps the
 // socket readable, and the loop would spin. So one descriptor is held in reserve: it is given up
-// for a moment to accept the connection and close it, which its client understands.
+// for a moment to accept the connection and close it, which its client understands. Should another
+// thread snatch it in that moment, nothing is accepted for a while.
 //
 // Threads    Loop.
 // Ownership  The destructor closes the socket and removes the file of a unix socket.
@@ -36,7 +37,9 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
  private:
-  struct Handle;  // freed in its close callback
+  struct Handle;  // freed in its close callbacks
+  void Poll();
+  void Pause();
   void AcceptAll();
   bool RefuseOne();
 

@@ -234,5 +234,24 @@ TEST_CASE("batch reader: a splice of another size than announced is refused") {
   CHECK_FALSE(none.ok());
 }
 
+TEST_CASE("batch: deletes and bookkeeping need no room, data does, until it is taken back") {
+  Batch batch;
+  CHECK(!batch.needs_room());
+  batch.Delete("a");
+  batch.DeletePrefix("b");
+  batch.PutBookkeeping("where", "here");
+  batch.PutBookkeeping("large", std::string(kSharedValueBytesMin, 'L'));
+  CHECK(!batch.needs_room());
+  const Batch::Mark mark = batch.mark();
+  batch.Put("c", 0, 0, Slice("1"));
+  CHECK(batch.needs_room());
+  batch.TruncateTo(mark);
+  CHECK(!batch.needs_room());
+  batch.Put("c", 0, 0, SharedBytes::CopyOf(std::string(kSharedValueBytesMin, 'L')));
+  CHECK(batch.needs_room());
+  batch.Clear();
+  CHECK(!batch.needs_room());
+}
+
 }  // namespace
 }  // namespace varve

@@ -206,15 +206,22 @@ TEST_CASE("engine: random histories agree with a map, across flushes, compaction
     for (int step = 0; step < 1500; ++step) {
       const std::string key = KeyOf(world.random.Uniform(200));
       switch (world.random.Uniform(12)) {
-        case 0: case 1: case 2: case 3: case 4:
-          world.Put(key, std::string(world.random.Uniform(120), static_cast<char>('a' + step % 26)));
+        case 0:
+        case 1:
+        case 2:
+        case 3:
+        case 4:
+          world.Put(key,
+                    std::string(world.random.Uniform(120), static_cast<char>('a' + step % 26)));
           break;
-        case 5: case 6:
+        case 5:
+        case 6:
           // As a command does: it has read the key.
           REQUIRE(world.Get(key).has_value() == world.model.contains(key));
           world.Delete(key);
           break;
-        case 7: case 8: {
+        case 7:
+        case 8: {
           const auto it = world.model.find(key);
           const std::optional<std::string> got = world.Get(key);
           REQUIRE(got == (it == world.model.end() ? std::nullopt : std::optional(it->second)));

@@ -87,6 +87,8 @@ TEST_CASE("errors: an unknown command is quoted with its first arguments, and no
        "ERR unknown command 'abcdefghij', with args beginning with: " + twelve},
   };
   for (const Case& c : kCases) CHECK(errors::UnknownCommand(c.argv) == c.want);
+  const Slice with_nul("a\0b", 3);
+  CHECK(errors::UnsupportedOption(with_nul) == "ERR Unsupported option a");
   CHECK(errors::UnknownSubcommand("CLIENT", std::string(300, 'z')) ==
         "ERR unknown subcommand '" + std::string(128, 'z') + "'. Try CLIENT HELP.");
 }

@@ -45,6 +45,9 @@ TEST_CASE("reply writer: every type in RESP2 and RESP3") {
           "error of several lines", [](ReplyWriter& r) { r.Error("ERR '\r\nx\n'"); },
           "-ERR '  x '\r\n"),
       same(
+          "error with breaks at its end", [](ReplyWriter& r) { r.Error("ERR x\r\n\n"); },
+          "-ERR x\r\n"),
+      same(
           "zero", [](ReplyWriter& r) { r.Integer(0); }, ":0\r\n"),
       same(
           "nine", [](ReplyWriter& r) { r.Integer(9); }, ":9\r\n"),

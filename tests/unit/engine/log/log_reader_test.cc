@@ -237,6 +237,8 @@ TEST_CASE("log: damage to what is in tables anyway does no harm") {
       {"some in the middle", "5: 1 !2 ?3 4/3 5/4", "5; 5@5", 4},
       {"up to the next segment", "5: 1 ?2 ?3 | 6: 4/3", "4; 6@1", 3},
       {"the header", "5: nohead 1 2/1", "2; 5@2", 1},
+      {"a torn record behind it is not stepped over", "5: 1 ?2 !3", "; 5@1", 2},
+      {"and the end is good for the next replay", "5@1: 1 ?2 !3", ";", 2},
       {"but not one more", "5: 1 !2 ?3 4/3 5/4",
        "corruption: data/000005.log at offset 104: group 3 is missing, though it was synced before "
        "group 4 (data/000005.log at offset 232) was written",
