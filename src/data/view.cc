@@ -29,6 +29,9 @@ void View::Begin(int database, int64_t now_ms) {
   now_ms_ = now_ms;
   batch_.Clear();
   changed_.reset();
+  // Whatever is answered stands on this map: another's FLUSHDB or SWAPDB may not be told, nor built upon,
+  // before it is durable.
+  scope_.DependsOn(databases_.changed_in_group);
   counters_ = {};
   own_values_.clear();
 }
@@ -58,8 +61,6 @@ void View::YieldToLoop() {
 // --- From user keys to engine keys -------------------------------------------------------------
 
 Slice View::EngineKey(Slice key) {
-  // Another's FLUSHDB may not be told either before it is durable.
-  scope_.DependsOn(databases_now().changed_in_group);
   const SpaceId space = SpaceOf(database_);
   if (space == 0) return {};
   if (space != key_buffer_space_) {
@@ -233,7 +234,6 @@ Result<View::Walk> View::WalkKeys(
     const std::function<bool(Slice key, const KeyValue& value)>& visit) {
   DCHECK(steps_max > 0);
   Walk walk;
-  scope_.DependsOn(databases_now().changed_in_group);
   if (SpaceOf(database_) == 0) {
     walk.finished = true;
     return walk;

@@ -4,7 +4,7 @@
 // *unit* is what happens entirely or not at all: a command, or MULTI to EXEC. When the connection
 // breaks, the units divide into those that were answered and those that are pending:
 //
-//   aaaaaaaaaa ppppppppppp     The server runs and logs them in order. So after the restart the data
+//   aaaaaaaaaa ppppppppppp     The server runs and logs them in order, so after the restart data
 //              ^.....^         must be what all answered units make and the first N of the pending
 //                    N         ones, for some N: nothing acknowledged is lost, no unit is torn, no
 //                              order is changed.

@@ -229,5 +229,64 @@ TEST_CASE("engine faults: the power may fail at any operation, and leaves any pa
   CutEach(Durability::kNo, CrashMode::kRandomPages);
 }
 
+TEST_CASE("engine faults: a write that was under way when the log failed counts for nothing") {
+  Options options = TinyOptions();
+  EngineWorld world(1, options);
+  REQUIRE(world.Open());
+  world.faulty = true;
+  world.Commit({PutOf("s00a", "written, not synced")});
+  world.engine->EndTurn();
+  world.RunUntilIdle();
+  world.env.HoldLane(Lane::kSync, true);
+  world.SetDurability(Durability::kAlways);  // which asks for a sync
+  world.env.HoldLane(Lane::kLog, true);
+  world.Commit({PutOf("s00b", "under way")});
+  world.engine->EndTurn();
+  const uint64_t last = world.Commit({PutOf("s00c", "gathering")});
+  world.env.FailNth(1);
+  world.env.HoldLane(Lane::kSync, false);
+  world.RunUntilIdle();
+  REQUIRE(world.env.faults() == 1);
+  REQUIRE(world.engine->writable().ok());  // all of it is in tables
+  REQUIRE(world.engine->reported_group() == last);
+  world.env.HoldLane(Lane::kLog, false);
+  Must(world.Sync());
+  CHECK(world.engine->reported_group() == last);
+  CrashAndCheck(world, CrashMode::kDropUnsynced, 0);
+  LiveOnAndCheck(world);
+}
+
+TEST_CASE("engine faults: on a full disk deletes are taken, and reported when there is room") {
+  EngineWorld world(1, TinyOptions());
+  REQUIRE(world.Open());
+  for (int i = 0; i < 20; ++i) world.Commit({PutOf("s00key" + std::to_string(i), "value")});
+  Must(world.Sync());
+  world.faulty = true;
+  world.env.SetCapacity(0);
+  while (world.engine->writable().ok()) {
+    world.Commit({PutOf("s01large", std::string(5000, 'x'))});
+    world.engine->EndTurn();
+    world.RunUntilIdle();
+  }
+  REQUIRE(world.engine->writable().code() == StatusCode::kNoSpace);
+  const uint64_t group = world.Commit({DeleteOf("s00key1"), DeleteOf("s00key2")});
+  world.engine->EndTurn();
+  for (int i = 0; i < 3; ++i) {
+    world.RunUntilIdle();
+    world.env.AdvanceMs(1000);
+  }
+  CHECK(world.engine->reported_group() < group);
+  Must(world.CheckGet("s00key1"));
+  Must(world.CheckGet("s00key3"));
+  world.Commit({DeleteOf("s00key3"), KillOf("s01")});
+  world.Heal();
+  Must(world.AwaitWritable());
+  Must(world.Sync());
+  CHECK(world.engine->reported_group() >= group);
+  CrashAndCheck(world, CrashMode::kDropUnsynced, 0);
+  world.faulty = false;
+  Must(world.CheckSettled());
+}
+
 }  // namespace
 }  // namespace varve
