@@ -121,32 +121,14 @@ class FixedHistory {
   int space_ = 3;
 };
 
-// The world ends and begins anew, and the next opening is cut short after `again` operations, if not 0.
-void CrashAndCheck(EngineWorld& world, CrashMode mode, uint64_t again) {
+// The world ends and begins anew, and the next opening is cut short after `again` operations.
+void CrashTwiceAndCheck(EngineWorld& world, CrashMode mode, uint64_t again) {
   world.Restart(mode);
-  if (again > 0) {
-    world.env.CutPowerAfter(again);
-    if (!world.Open()) {
-      world.Restart(again % 2 == 0 ? CrashMode::kDropUnsynced : CrashMode::kRandomPages);
-    }
-    world.Kill();
-    world.env.CutPowerAfter(0);
-    world.env.Restart(CrashMode::kKeepAll);
-  }
-  Must(world.Open());
-  world.CheckRecovered();
-}
-
-// What comes behind a recovery must not be taken for what came before it.
-void LiveOnAndCheck(EngineWorld& world) {
-  for (int i = 0; i < 4; ++i) {
-    world.Commit(
-        {PutOf("s01key" + std::to_string(i), std::string(400, 'z')), PutOf("s02key2", "again")});
-    world.engine->EndTurn();
-    world.RunSome(5);
-  }
-  Must(world.Sync());
-  CrashAndCheck(world, CrashMode::kRandomPages, 0);
+  world.env.CutPowerAfter(again);
+  const bool opened = world.Open();
+  world.env.CutPowerAfter(0);
+  const CrashMode second = again % 2 == 0 ? CrashMode::kDropUnsynced : CrashMode::kRandomPages;
+  world.CrashAndCheck(opened ? CrashMode::kKeepAll : second);
 }
 
 void FailEach(StatusCode code, bool and_after) {
@@ -167,7 +149,7 @@ void FailEach(StatusCode code, bool and_after) {
     world.faulty = false;
     world.CheckExactly(world.ScanAll());
     // What a failed sync lost must not matter any more.
-    CrashAndCheck(world, n % 2 == 0 ? CrashMode::kDropUnsynced : CrashMode::kKeepAll, 0);
+    world.CrashAndCheck(n % 2 == 0 ? CrashMode::kDropUnsynced : CrashMode::kKeepAll);
     if (n % 8 == 0) Must(world.CheckSettled());
     Must(world.Close());
   }
@@ -186,8 +168,12 @@ void CutEach(Durability durability, CrashMode mode) {
     world.env.CutPowerAfter(n);
     FixedHistory history(world);
     untouched = history.Run();
-    CrashAndCheck(world, mode, n % 3 == 0 ? 1 + world.random.Uniform(40) : 0);
-    LiveOnAndCheck(world);
+    if (n % 3 == 0) {
+      CrashTwiceAndCheck(world, mode, 1 + world.random.Uniform(40));
+    } else {
+      world.CrashAndCheck(mode);
+    }
+    world.LiveOnAndCheck();
     if (n % 8 == 0) Must(world.CheckSettled());
     Must(world.Close());
   }
@@ -227,65 +213,6 @@ TEST_CASE("engine faults: the power may fail at any operation, and leaves torn f
 
 TEST_CASE("engine faults: the power may fail at any operation, and leaves any pages") {
   CutEach(Durability::kNo, CrashMode::kRandomPages);
-}
-
-TEST_CASE("engine faults: a write that was under way when the log failed counts for nothing") {
-  Options options = TinyOptions();
-  EngineWorld world(1, options);
-  REQUIRE(world.Open());
-  world.faulty = true;
-  world.Commit({PutOf("s00a", "written, not synced")});
-  world.engine->EndTurn();
-  world.RunUntilIdle();
-  world.env.HoldLane(Lane::kSync, true);
-  world.SetDurability(Durability::kAlways);  // which asks for a sync
-  world.env.HoldLane(Lane::kLog, true);
-  world.Commit({PutOf("s00b", "under way")});
-  world.engine->EndTurn();
-  const uint64_t last = world.Commit({PutOf("s00c", "gathering")});
-  world.env.FailNth(1);
-  world.env.HoldLane(Lane::kSync, false);
-  world.RunUntilIdle();
-  REQUIRE(world.env.faults() == 1);
-  REQUIRE(world.engine->writable().ok());  // all of it is in tables
-  REQUIRE(world.engine->reported_group() == last);
-  world.env.HoldLane(Lane::kLog, false);
-  Must(world.Sync());
-  CHECK(world.engine->reported_group() == last);
-  CrashAndCheck(world, CrashMode::kDropUnsynced, 0);
-  LiveOnAndCheck(world);
-}
-
-TEST_CASE("engine faults: on a full disk deletes are taken, and reported when there is room") {
-  EngineWorld world(1, TinyOptions());
-  REQUIRE(world.Open());
-  for (int i = 0; i < 20; ++i) world.Commit({PutOf("s00key" + std::to_string(i), "value")});
-  Must(world.Sync());
-  world.faulty = true;
-  world.env.SetCapacity(0);
-  while (world.engine->writable().ok()) {
-    world.Commit({PutOf("s01large", std::string(5000, 'x'))});
-    world.engine->EndTurn();
-    world.RunUntilIdle();
-  }
-  REQUIRE(world.engine->writable().code() == StatusCode::kNoSpace);
-  const uint64_t group = world.Commit({DeleteOf("s00key1"), DeleteOf("s00key2")});
-  world.engine->EndTurn();
-  for (int i = 0; i < 3; ++i) {
-    world.RunUntilIdle();
-    world.env.AdvanceMs(1000);
-  }
-  CHECK(world.engine->reported_group() < group);
-  Must(world.CheckGet("s00key1"));
-  Must(world.CheckGet("s00key3"));
-  world.Commit({DeleteOf("s00key3"), KillOf("s01")});
-  world.Heal();
-  Must(world.AwaitWritable());
-  Must(world.Sync());
-  CHECK(world.engine->reported_group() >= group);
-  CrashAndCheck(world, CrashMode::kDropUnsynced, 0);
-  world.faulty = false;
-  Must(world.CheckSettled());
 }
 
 }  // namespace

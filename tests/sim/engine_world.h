@@ -135,6 +135,24 @@ class EngineWorld {
     process_promise_ = power_promise_ = last;
   }
 
+  void CrashAndCheck(CrashMode mode) {
+    Restart(mode);
+    Must(Open());
+    CheckRecovered();
+  }
+
+  // What is written after a recovery must not be taken for what came before it.
+  void LiveOnAndCheck() {
+    for (int i = 0; i < 4; ++i) {
+      Commit(
+          {PutOf("s01key" + std::to_string(i), std::string(400, 'z')), PutOf("s02key2", "again")});
+      engine->EndTurn();
+      RunSome(5);
+    }
+    Must(Sync());
+    CrashAndCheck(CrashMode::kRandomPages);
+  }
+
   // False if the engine said that it could not close in good order.
   bool Close() {
     const Status closed = engine->Close();
@@ -181,6 +199,7 @@ class EngineWorld {
   void Reported() {
     process_promise_ = std::max(process_promise_, engine->reported_group());
     if (durability_ == Durability::kAlways) power_promise_ = process_promise_;
+    if (on_reported) on_reported();
   }
   // Everything up to `group` is said to be on the disk.
   void Promise(uint64_t group) {
@@ -334,6 +353,7 @@ class EngineWorld {
   std::unique_ptr<Engine> engine;
   History history;
   bool faulty = false;
+  std::function<void()> on_reported;
 
  private:
   static constexpr int kTriesMax = 16;
