@@ -29,9 +29,6 @@ void View::Begin(int database, int64_t now_ms) {
   now_ms_ = now_ms;
   batch_.Clear();
   changed_.reset();
-  // Whatever is answered stands on this map: another's FLUSHDB or SWAPDB may not be told, nor built upon,
-  // before it is durable.
-  scope_.DependsOn(databases_.changed_in_group);
   counters_ = {};
   own_values_.clear();
 }
@@ -85,7 +82,7 @@ Slice View::EngineKeyForWriting(Slice key) {
 }
 
 void View::AppendEngineKey(int database, Slice key, std::string* to) const {
-  const SpaceId space = SpaceOf(database);
+  const SpaceId space = SpaceNow(database);
   if (space == 0) return;
   AppendPrefix(to, KeyKind::kKey, space);
   to->append(key);
@@ -179,7 +176,7 @@ Databases& View::ChangedDatabases() {
 void View::PutDatabases() { batch_.PutBookkeeping(Databases::RecordKey(), changed_->Encode()); }
 
 int64_t View::KeyCount(int database) const {
-  const SpaceId space = SpaceOf(database);
+  const SpaceId space = SpaceNow(database);
   if (space == 0) return 0;
   std::string prefix;
   AppendPrefix(&prefix, KeyKind::kKey, space);

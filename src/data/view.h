@@ -142,7 +142,13 @@ class View {
  private:
   const Databases& databases_now() const { return changed_ ? *changed_ : databases_; }
   Databases& ChangedDatabases();
-  SpaceId SpaceOf(int database) const {
+  // 0 if the database has none. What is then answered stands on this map: another's FLUSHDB or SWAPDB
+  // may not be told, nor built upon, before it is durable.
+  SpaceId SpaceOf(int database) {
+    scope_.DependsOn(databases_.changed_in_group);
+    return SpaceNow(database);
+  }
+  SpaceId SpaceNow(int database) const {
     return databases_now().spaces[static_cast<size_t>(database)];
   }
   // The space's prefix followed by `key`, in key_buffer_. An empty Slice if the database has no

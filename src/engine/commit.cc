@@ -12,6 +12,9 @@
 // does not asks the filters of the tables: none has it - a new key; one may have it - counted as an overwrite, and
 // settled when the two meet in a compaction (compaction_job.h).
 //
+// A full disk. Commits that need room are refused while disk_reserve.h says so; what was committed before
+// waits in the log writer until there is room, and its reply with it.
+//
 // Failure of the log. Commits are refused from then on, but for what needs no room if the disk is full. The record
 // table still has everything, so all of it is frozen and flushed, and when it is in tables the log starts
 // afresh. What waited for the log is then durable, and reported.
@@ -35,8 +38,8 @@ constexpr uint64_t kRescueRetryDelayMs = 1000;
 }  // namespace
 
 Status EngineImpl::writable() const {
-  if (!log_failed_ && !closing_) return Status::Ok();
   if (closing_) return {StatusCode::kAborted, "shutting down"};
+  if (!log_failed_) return reserve_->status();
   const StatusCode code = log_->failure().code() == StatusCode::kNoSpace ? StatusCode::kNoSpace
                                                                          : StatusCode::kUnavailable;
   return {code, std::string(log_->failure().message())};
@@ -71,7 +74,7 @@ uint64_t EngineImpl::Commit(Batch& batch) {
 int EngineImpl::Apply(const Entry& entry, const SharedBytes& shared, uint64_t group,
                       const int* known_delta) {
   if (entry.kind == EntryKind::kPrefixTombstone) {
-    KillPrefix(entry.key);
+    KillPrefix(entry.key, group);
     return 0;
   }
   const bool put = entry.kind == EntryKind::kPut;
@@ -175,23 +178,26 @@ bool EngineImpl::IsDead(Slice prefix) const {
   if (state_.dead_prefixes.Covers(prefix)) return true;
   const auto dies_in = [prefix](const Generation& generation) {
     return std::any_of(generation.dead_prefixes.begin(), generation.dead_prefixes.end(),
-                       [prefix](const std::string& dead) { return prefix.starts_with(dead); });
+                       [prefix](const auto& dead) { return prefix.starts_with(dead.first); });
   };
   return dies_in(*active_) ||
          std::any_of(frozen_.begin(), frozen_.end(), [&](const auto& g) { return dies_in(*g); });
 }
 
-void EngineImpl::KillPrefix(Slice prefix) {
+void EngineImpl::KillPrefix(Slice prefix, uint64_t group) {
   counted_total_ = nullptr;
   if (const auto it = counts_.find(prefix); it != counts_.end()) counts_.erase(it);
-  active_->dead_prefixes.emplace_back(prefix);
+  active_->dead_prefixes.emplace_back(prefix, group);
   // The space comes back when the generation that knows of the death is in tables.
   if (freeze_dead_armed_) return;
   freeze_dead_armed_ = true;
   env_.RunAfter(kFreezeDeadDelayMs, [this, alive = alive()] {
     if (alive.expired()) return;
     freeze_dead_armed_ = false;
-    if (!active_->dead_prefixes.empty() && !closing_ && !log_failed_) Freeze();
+    if (active_->dead_prefixes.empty() || closing_ || log_failed_) return;
+    // The room that it frees may be what older generations wait for: see MaybeFlush.
+    if (!reserve_->status().ok()) log_->Sync([](const Status&) {});
+    Freeze();
   });
 }
 

@@ -25,6 +25,7 @@
 #include "engine/cache/block_cache.h"
 #include "engine/compaction/compaction_job.h"
 #include "engine/compaction/leveled.h"
+#include "engine/disk_reserve.h"
 #include "engine/engine.h"
 #include "engine/log/log_writer.h"
 #include "engine/records/generation.h"
@@ -107,7 +108,7 @@ class EngineImpl final : public Engine {
   void InsertDirty(const Entry& entry, const SharedBytes& shared, bool creates, Record* old,
                    uint64_t hash, uint64_t group);
   void AddCount(Slice key, int delta);
-  void KillPrefix(Slice prefix);
+  void KillPrefix(Slice prefix, uint64_t group);
   // Whether all keys under `prefix` are dead, be it durable or not.
   bool IsDead(Slice prefix) const;
   bool MayBeInTables(Slice key) const;
@@ -144,6 +145,7 @@ class EngineImpl final : public Engine {
   void InstallNext();
   void WriteEdit(VersionEdit edit);
   void RestartManifest(VersionEdit edit);
+  void ManifestFailed(const Status& status);
   void EditWritten(const VersionEdit& edit);
   void SetVersionTables();
   void MaybeFlush();
@@ -151,10 +153,10 @@ class EngineImpl final : public Engine {
   void GenerationInstalled();
   void MaybeCompact();
   void Compacted(const CompactionPlan& plan, const TableJobResult& result);
+  void EndCompactionPause();
   void CompactionDone();
   void AddCountsTo(VersionEdit* edit, const CountDeltas& deltas) const;
   void RemoveTables(const FileList& files);
-  void Retry(void (EngineImpl::*step)());
   void ServeFlushWaiters();
   void NoteError(const char* what, const Status& status);
 
@@ -173,6 +175,7 @@ class EngineImpl final : public Engine {
   Options options_;
   Env& env_;
   std::unique_ptr<DirectoryLock> lock_;
+  std::unique_ptr<DiskReserve> reserve_;
   Random random_;
   bool closing_ = false;
 
@@ -225,6 +228,8 @@ class EngineImpl final : public Engine {
   std::set<uint64_t> busy_tables_;
   bool flush_running_ = false;
   bool compaction_running_ = false;
+  uint64_t compaction_retry_delay_ms_ = 1000;  // doubles with every failure
+  Env::TimerId compaction_retry_timer_ = 0;
   bool compact_all_ = false;
   bool upkeep_posted_ = false;
   // Each waits until tables have all groups up to one.

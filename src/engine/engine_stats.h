@@ -42,6 +42,8 @@ struct EngineStats {
   bool flush_running = false;
   bool compaction_running = false;
   uint64_t writer_delay_us = 0;
+  bool disk_full = false;  // see disk_reserve.h
+  uint64_t disk_reserve_bytes = 0;
   std::string write_refusal;  // empty, or why commits are refused
   std::string last_error;
 

@@ -45,6 +45,7 @@ std::string ManifestFileName(uint64_t number) {
 std::optional<FileName> ParseFileName(Slice name) {
   if (name == kCurrentFileName) return FileName{FileKind::kCurrent, 0};
   if (name == kLockFileName) return FileName{FileKind::kLock, 0};
+  if (name == kReserveFileName) return FileName{FileKind::kReserve, 0};
   if (name.ends_with(kTemporarySuffix)) return FileName{FileKind::kTemporary, 0};
   if (name.starts_with(kManifestPrefix)) {
     return ParseNumber(FileKind::kManifest, name.substr(kManifestPrefix.size()));

@@ -5,6 +5,7 @@
 //   MANIFEST-000014   which tables and segments make up the database
 //   CURRENT           the name of the manifest in use
 //   LOCK              held while a process has the directory open
+//   RESERVE           room for the day the disk is full, see disk_reserve.h
 //   CURRENT.tmp       any *.tmp: being written by ReplaceFile; rubbish after a crash
 //
 // One counter numbers all files, so a number belongs to one file for ever. Threads: any.
@@ -18,7 +19,7 @@
 
 namespace varve {
 
-enum class FileKind : uint8_t { kTable, kLog, kManifest, kCurrent, kLock, kTemporary };
+enum class FileKind : uint8_t { kTable, kLog, kManifest, kCurrent, kLock, kReserve, kTemporary };
 
 struct FileName {
   FileKind kind;
@@ -29,6 +30,7 @@ struct FileName {
 
 inline constexpr char kCurrentFileName[] = "CURRENT";
 inline constexpr char kLockFileName[] = "LOCK";
+inline constexpr char kReserveFileName[] = "RESERVE";
 
 // REQUIRES: number > 0.
 std::string TableFileName(uint64_t number);

@@ -22,6 +22,7 @@ namespace varve {
 
 namespace {
 constexpr uint64_t kRetryDelayMs = 1000;
+constexpr uint64_t kCompactionRetryDelayMaxMs = 64'000;
 // A manifest this much larger than its snapshot is begun anew.
 constexpr uint64_t kManifestBytesMin = 1u << 20;
 constexpr uint64_t kManifestGrowth = 4;
@@ -41,9 +42,18 @@ void EngineImpl::MaybeFlush() {
   context->dead_prefixes = state_.dead_prefixes;
   // What died in this generation is made durable by the same edit that names its table.
   const std::shared_ptr<Generation> generation = frozen_.front();
-  for (const std::string& prefix : generation->dead_prefixes) {
+  for (const auto& [prefix, group] : generation->dead_prefixes) {
     context->dead_prefixes.Add(prefix, UINT64_MAX);
   }
+  // What a later generation declared dead need not be written either, if the log has it for good. So a full
+  // disk does not stand in the way of a FLUSHDB.
+  const auto add_durable = [&](const Generation& later) {
+    for (const auto& [prefix, group] : later.dead_prefixes) {
+      if (group <= log_->synced_group()) context->dead_prefixes.Add(prefix, UINT64_MAX);
+    }
+  };
+  for (size_t i = 1; i < frozen_.size(); ++i) add_durable(*frozen_[i]);
+  add_durable(*active_);
   auto result = std::make_shared<TableJobResult>();
   env_.Schedule(
       Lane::kFlush,
@@ -56,7 +66,13 @@ void EngineImpl::MaybeFlush() {
 void EngineImpl::Flushed(const TableJobResult& result) {
   if (!result.status.ok()) {
     NoteError("flush", result.status);
-    return Retry(&EngineImpl::MaybeFlush);
+    if (result.status.code() == StatusCode::kNoSpace) reserve_->NoteNoSpace(result.status);
+    env_.RunAfter(kRetryDelayMs, [this, alive = alive()] {
+      if (alive.expired()) return;
+      flush_running_ = false;  // only now: nothing else starts the same work in between
+      MaybeFlush();
+    });
+    return;
   }
   stats_.flush_bytes_written += result.bytes_written;
   const auto build = [this, result] {
@@ -76,7 +92,7 @@ void EngineImpl::Flushed(const TableJobResult& result) {
         if (segment < next.first_segment) edit.log_ends_removed.push_back(segment);
       }
     }
-    for (const std::string& prefix : generation.dead_prefixes) {
+    for (const auto& [prefix, group] : generation.dead_prefixes) {
       edit.dead_prefixes_added.push_back({prefix, next_file_number_});
       if (state_.counts.contains(prefix)) edit.counts.emplace_back(prefix, 0);
     }
@@ -91,6 +107,7 @@ void EngineImpl::GenerationInstalled() {
   ++stats_.flushes;
   stats_.last_flush_wall_ms = env_.WallMs();
   flush_running_ = false;
+  EndCompactionPause();  // things have changed
   flushed_.push_back(std::move(frozen_.front()));
   frozen_.pop_front();
   if (state_.first_log_segment != 0) log_->RetireBefore(state_.first_log_segment);
@@ -125,11 +142,14 @@ void EngineImpl::MaybeCompact() {
   // While a change is being written, what it says of dead prefixes is not known to a job that would
   // start now, though the job's tables would be numbered as if it were.
   if (compaction_running_ || change_running_ || closing_) return;
+  // The room that a full disk has left is for the flushes: each of them frees log.
+  if (!reserve_->status().ok() && !frozen_.empty()) return;
   const PolicyState state{.options = options_,
                           .busy = busy_tables_,
                           .dead_prefixes = state_.dead_prefixes,
                           .now_ms = env_.WallMs(),
-                          .jobs_drop_expired = true};
+                          .jobs_drop_expired = true,
+                          .short_of_room = !reserve_->status().ok()};
   std::optional<CompactionPlan> plan = policy_.Pick(*state_.version, state);
   if (!plan && compact_all_) plan = policy_.PickManual(*state_.version, state);
   if (!plan) return CompactionDone();
@@ -166,8 +186,18 @@ void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& res
   if (!result.status.ok()) {
     NoteError("compaction", result.status);
     busy_tables_.clear();
-    return Retry(&EngineImpl::MaybeCompact);
+    // That there is no room for a compaction is no reason to refuse writes, but one not to try all the time.
+    compaction_retry_timer_ = env_.RunAfter(
+        std::exchange(compaction_retry_delay_ms_,
+                      std::min(2 * compaction_retry_delay_ms_, kCompactionRetryDelayMaxMs)),
+        [this, alive = alive()] {
+          if (alive.expired()) return;
+          EndCompactionPause();
+          MaybeCompact();
+        });
+    return;
   }
+  compaction_retry_delay_ms_ = kRetryDelayMs;
   const bool read = !plan.trivial_move && !plan.drop_only;
   stats_.compaction_bytes_read += result.bytes_read;
   stats_.compaction_bytes_written += result.bytes_written;
@@ -203,6 +233,12 @@ void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& res
   };
   changes_.push_back({build, installed});
   InstallNext();
+}
+
+void EngineImpl::EndCompactionPause() {
+  if (compaction_retry_timer_ == 0) return;
+  env_.CancelTimer(std::exchange(compaction_retry_timer_, 0));
+  compaction_running_ = false;
 }
 
 void EngineImpl::CompactionDone() {
@@ -286,7 +322,7 @@ void EngineImpl::WriteEdit(VersionEdit edit) {
       [this, alive = alive(), shared, status] {
         if (alive.expired()) return;
         if (status->ok()) return EditWritten(*shared);
-        NoteError("manifest", *status);
+        ManifestFailed(*status);
         RestartManifest(*shared);
       });
 }
@@ -311,11 +347,16 @@ void EngineImpl::RestartManifest(VersionEdit edit) {
       [this, alive = alive(), shared, status] {
         if (alive.expired()) return;
         if (status->ok()) return EditWritten(*shared);
-        NoteError("manifest", *status);
+        ManifestFailed(*status);
         env_.RunAfter(kRetryDelayMs, [this, alive, shared] {
           if (!alive.expired() && !closing_) RestartManifest(*shared);
         });
       });
+}
+
+void EngineImpl::ManifestFailed(const Status& status) {
+  NoteError("manifest", status);
+  if (status.code() == StatusCode::kNoSpace) reserve_->NoteNoSpace(status);
 }
 
 void EngineImpl::EditWritten(const VersionEdit& edit) {
@@ -346,15 +387,6 @@ void EngineImpl::SetVersionTables() {
 }
 
 // --- What can go wrong ---
-
-void EngineImpl::Retry(void (EngineImpl::*step)()) {
-  env_.RunAfter(kRetryDelayMs, [this, alive = alive(), step] {
-    if (alive.expired()) return;
-    // Cleared only now: nothing else starts the same work in between.
-    (step == &EngineImpl::MaybeFlush ? flush_running_ : compaction_running_) = false;
-    (this->*step)();
-  });
-}
 
 void EngineImpl::NoteError(const char* what, const Status& status) {
   stats_.last_error = std::string(what) + ": " + status.ToString();

@@ -12,6 +12,8 @@ void Options::Derive() {
   if (generation_bytes == 0) {
     generation_bytes = std::clamp<uint64_t>(memory_limit_bytes / 16, 1u << 20, 256u << 20);
   }
+  // The reserve for a full disk has room for a generation, and so for one table to be rewritten.
+  if (table_bytes == 0) table_bytes = std::clamp<uint64_t>(generation_bytes, 2u << 20, 32u << 20);
   if (block_cache_bytes == 0) block_cache_bytes = memory_limit_bytes / 8;
   if (segment_bytes == 0)
     segment_bytes = std::clamp<uint64_t>(generation_bytes, 1u << 20, 16u << 20);

@@ -42,7 +42,7 @@ struct Options {
   uint32_t block_bytes = 16 * 1024;  // before compression
   int compression_level = 1;         // zstd; 0 stores blocks as they are
   int filter_bits_per_key = 10;
-  uint64_t table_bytes = 32u << 20;  // a compaction cuts its output here
+  uint64_t table_bytes = 0;  // a compaction cuts its output here
 
   // --- Levels ---
   int level0_tables_compact = 4;  // a compaction of level 0 starts

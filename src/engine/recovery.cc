@@ -7,7 +7,7 @@
 //                 are about to show must not be taken back by a power cut
 //   5. manifest   begun anew, with where the log ended: what was cut off there never comes back
 //   6. strangers  files that nothing names are removed
-//   7. log        a new segment
+//   7. log        a new segment, and room for the day the disk is full
 //
 // A crash at any step leaves what the step before left: nothing is removed and nothing new is written to the log
 // before 5 is durable.
@@ -45,6 +45,10 @@ EngineImpl::EngineImpl(const Options& options, Env& env)
     : options_(options), env_(env), random_(env.RandomU64()), records_(env.RandomU64()), cache_(0) {
   options_.Derive();
   cache_.SetCapacity(options_.block_cache_bytes);
+  // The flush of one generation frees as much log. The next segments must find room, too.
+  reserve_ = std::make_unique<DiskReserve>(env_, options_.directory,
+                                           options_.generation_bytes + 2 * options_.segment_bytes,
+                                           [this] { log_->SetFrugal(!reserve_->status().ok()); });
 }
 
 EngineImpl::~EngineImpl() {
@@ -70,6 +74,7 @@ Status EngineImpl::Recover() {
       env_.LockFile(JoinPath(options_.directory, kLockFileName));
   if (!lock.ok()) return lock.status();
   lock_ = std::move(*lock);
+  DiskReserve::RemoveOld(env_, options_.directory);
 
   RETURN_IF_ERROR(OpenOrCreateManifest());
   RETURN_IF_ERROR(OpenTablesOfVersion());
@@ -239,7 +244,8 @@ Status EngineImpl::RemoveStrangers() {
       case FileKind::kManifest: wanted = file->number == manifest_->number(); break;
       case FileKind::kTemporary: wanted = false; break;
       case FileKind::kCurrent:
-      case FileKind::kLock: break;
+      case FileKind::kLock:
+      case FileKind::kReserve: break;
     }
     if (!wanted) RETURN_IF_ERROR(env_.Remove(JoinPath(options_.directory, name)));
   }
@@ -250,12 +256,15 @@ void EngineImpl::StartLog(uint64_t last_group, std::vector<uint64_t> old_segment
   last_commit_group_ = last_group;
   log_ = std::make_unique<LogWriter>(
       options_, env_, state_.database_id, last_group,
-      LogWriter::Callbacks{.new_file_number = [this] { return NewFileNumber(); },
-                           .on_reported =
-                               [this] {
-                                 if (on_reported_) on_reported_();
-                               },
-                           .on_failed = [this](const Status& status) { LogFailed(status); }});
+      LogWriter::Callbacks{
+          .new_file_number = [this] { return NewFileNumber(); },
+          .on_reported =
+              [this] {
+                if (on_reported_) on_reported_();
+              },
+          .on_failed = [this](const Status& status) { LogFailed(status); },
+          .on_no_space = [this](const Status& status) { reserve_->NoteNoSpace(status); }});
+  reserve_->Open();
   log_->AdoptOldSegments(std::move(old_segments));
   const uint64_t segment = log_->StartSegment();
   if (active_->empty()) {
@@ -268,14 +277,16 @@ void EngineImpl::StartLog(uint64_t last_group, std::vector<uint64_t> old_segment
 
 Status EngineImpl::Close() {
   if (closing_) return Status::Ok();
-  Status outcome = writable();
+  Status outcome = log_->failure();
   if (outcome.ok()) {
     bool synced = false;
     log_->Sync([&](const Status& status) {
       outcome = status;
       synced = true;
     });
-    env_.RunUntil([&] { return synced; });
+    // What waits for room was not reported to anyone.
+    env_.RunUntil([&] { return synced || log_->waits_for_room(); });
+    if (!synced) outcome = reserve_->status();
   }
   closing_ = true;
   log_->Stop();

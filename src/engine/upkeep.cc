@@ -168,6 +168,8 @@ EngineStats EngineImpl::stats() const {
     stats.tables += to.tables;
     stats.table_bytes += to.bytes;
   }
+  stats.disk_reserve_bytes = reserve_->bytes();
+  stats.disk_full = !reserve_->status().ok();
   stats.records = records_.size();
   stats.dirty_records = active_->records.size();
   for (const auto& generation : frozen_) stats.dirty_records += generation->records.size();

@@ -51,6 +51,9 @@ class File {
   // Makes the file `size` bytes long with its blocks allocated and written as zeros, so that later
   // syncs within it write no metadata.
   virtual Status Preallocate(uint64_t size) = 0;
+  // Makes the file `size` bytes long with its blocks allocated, and writes none of them: room that
+  // nobody else can take. kNoSpace, and nothing is kept, if there is less.
+  virtual Status Allocate(uint64_t size) = 0;
   virtual Status Truncate(uint64_t size) = 0;
   virtual Result<uint64_t> Size() const = 0;
 };
@@ -71,6 +74,12 @@ enum class Lane : unsigned char {
   kRead,        // cold blocks: several threads
 };
 inline constexpr size_t kLanes = 6;
+
+// A file system, as its users see it: what is kept for the administrator is not there.
+struct DiskSpace {
+  uint64_t total_bytes = 0;
+  uint64_t available_bytes = 0;
+};
 
 enum class OpenMode : unsigned char {
   kRead,    // must exist
@@ -96,6 +105,8 @@ class Env {
   // Plain names, no "." or "..", sorted.
   virtual Result<std::vector<std::string>> List(const std::string& path) = 0;
   virtual bool Exists(const std::string& path) = 0;
+  // Of the file system that `directory` is on. A quota does not show here.
+  virtual Result<DiskSpace> Space(const std::string& directory) = 0;
   // kLocked if another process has it. The lock lives in the file `path`.
   virtual Result<std::unique_ptr<DirectoryLock>> LockFile(const std::string& path) = 0;
 

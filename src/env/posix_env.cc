@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -106,6 +107,15 @@ Result<std::vector<std::string>> PosixEnv::List(const std::string& path) {
 }
 
 bool PosixEnv::Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+Result<DiskSpace> PosixEnv::Space(const std::string& directory) {
+  struct statvfs about {};
+  if (statvfs(directory.c_str(), &about) < 0) {
+    return Status::FromErrno(errno, directory, "file system");
+  }
+  const uint64_t unit = about.f_frsize;
+  return DiskSpace{.total_bytes = about.f_blocks * unit, .available_bytes = about.f_bavail * unit};
+}
 
 Result<std::unique_ptr<DirectoryLock>> PosixEnv::LockFile(const std::string& path) {
   return LockPosixFile(path);

@@ -39,6 +39,7 @@ class PosixEnv final : public Env {
   Status SyncDirectory(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& path) override;
   bool Exists(const std::string& path) override;
+  Result<DiskSpace> Space(const std::string& directory) override;
   Result<std::unique_ptr<DirectoryLock>> LockFile(const std::string& path) override;
 
   uint64_t MonotonicUs() override;

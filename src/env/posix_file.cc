@@ -59,6 +59,7 @@ class PosixFile final : public File {
   Status WriteAt(uint64_t offset, std::span<const Slice> slices) override;
   Status Sync() override;
   Status Preallocate(uint64_t size) override;
+  Status Allocate(uint64_t size) override;
   Status Truncate(uint64_t size) override;
   Result<uint64_t> Size() const override;
 
@@ -167,6 +168,16 @@ Status PosixFile::Preallocate(uint64_t size) {
     RETURN_IF_ERROR(WriteAt(offset, Slice(g_zeros, static_cast<size_t>(rest))));
   }
   return Truncate(size);  // it may have been longer
+}
+
+Status PosixFile::Allocate(uint64_t size) {
+  if (Uninterrupted([&] { return fallocate(fd(), 0, 0, static_cast<off_t>(size)); }) == 0) {
+    return Truncate(size);
+  }
+  // Some file systems keep the part they found room for.
+  const Status status = Error("allocate");
+  (void)Truncate(0);
+  return status;
 }
 
 Status PosixFile::Truncate(uint64_t size) {

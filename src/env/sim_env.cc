@@ -114,6 +114,18 @@ class SimOpenFile final : public File {
     return status;
   }
 
+  Status Allocate(uint64_t size) override {
+    if (!writable_) return Status::FromErrno(EBADF, path_, "allocate");
+    Status status = Begin("allocate", size > node_->file.size());
+    if (status.ok()) status = FindRoom("allocate", size);
+    if (status.ok()) {
+      node_->file.Truncate(size);
+    } else if (IsAlive()) {
+      node_->file.Truncate(0);
+    }
+    return status;
+  }
+
   Status Truncate(uint64_t size) override {
     if (!writable_) return Status::FromErrno(EBADF, path_, "truncate");
     RETURN_IF_ERROR(Begin("truncate", size > node_->file.size()));
@@ -221,6 +233,14 @@ Result<std::vector<std::string>> SimEnv::List(const std::string& path) {
 }
 
 bool SimEnv::Exists(const std::string& path) { return power_is_on_ && disk_.Find(path) != nullptr; }
+
+Result<DiskSpace> SimEnv::Space(const std::string& directory) {
+  if (!power_is_on_) return Status::FromErrno(EIO, directory, "file system");
+  constexpr uint64_t kHugeBytes = uint64_t{1} << 50;
+  const uint64_t total = std::min(capacity_bytes_, kHugeBytes);
+  const uint64_t used = disk_.used_bytes();
+  return DiskSpace{.total_bytes = total, .available_bytes = total - std::min(total, used)};
+}
 
 Result<std::unique_ptr<DirectoryLock>> SimEnv::LockFile(const std::string& path) {
   RETURN_IF_ERROR(Begin("lock", path, false));

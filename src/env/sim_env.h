@@ -21,8 +21,8 @@
 // before a Restart stay dead.
 //
 // Only what touches the disk is a disk operation: open, read (TryReadAt too), write, sync,
-// preallocate, truncate, rename, remove, create directory, sync directory, list, lock. Size and
-// Exists are not.
+// preallocate, allocate, truncate, rename, remove, create directory, sync directory, list, lock.
+// Size, Exists and Space are not.
 //
 // Threads    one. Ownership: outlives every File and lock it gave out, and the program.
 // See also   sim_disk.h (names), sim_file.h (bytes): what a power cut leaves.
@@ -56,6 +56,8 @@ class SimEnv final : public Env {
   Status SyncDirectory(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& path) override;
   bool Exists(const std::string& path) override;
+  // Without SetCapacity: a very large disk.
+  Result<DiskSpace> Space(const std::string& directory) override;
   Result<std::unique_ptr<DirectoryLock>> LockFile(const std::string& path) override;
 
   uint64_t MonotonicUs() override { return monotonic_us_ += tick_us_; }

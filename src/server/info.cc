@@ -276,6 +276,8 @@ void EngineSection(const InfoSource& source, Lines& out) {
       "write_amplification", "%.2f",
       Ratio(stats.flush_bytes_written + stats.compaction_bytes_written, stats.user_bytes_written));
   out.Count("writer_delay_usec", stats.writer_delay_us);
+  out.Count("disk_full", stats.disk_full ? 1 : 0);
+  out.Count("disk_reserve_bytes", stats.disk_reserve_bytes);
   out.Text("write_refusal", stats.write_refusal);
   out.Text("last_error", stats.last_error);
   out.Count("tables", stats.tables);

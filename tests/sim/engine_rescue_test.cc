@@ -136,34 +136,5 @@ TEST_CASE("engine rescue: closing while the disk fails ends, and loses nothing t
   }
 }
 
-TEST_CASE("engine rescue: on a full disk deletes are taken, and reported when there is room") {
-  RescueWorld world;
-  for (int i = 0; i < 20; ++i) world.Put("key" + std::to_string(i));
-  Must(world.Sync());
-  world.env.SetCapacity(0);
-  while (world.engine->writable().ok()) {
-    world.Commit({PutOf("s01large", std::string(5000, 'x'))});
-    world.engine->EndTurn();
-    world.RunUntilIdle();
-  }
-  REQUIRE(world.engine->writable().code() == StatusCode::kNoSpace);
-  const uint64_t group = world.Commit({DeleteOf("s00key1"), DeleteOf("s00key2")});
-  world.engine->EndTurn();
-  for (int i = 0; i < 3; ++i) {
-    world.RunUntilIdle();
-    world.env.AdvanceMs(1000);
-  }
-  CHECK(world.engine->reported_group() < group);
-  Must(world.CheckGet("s00key1"));
-  Must(world.CheckGet("s00key3"));
-  world.Commit({DeleteOf("s00key3"), KillOf("s01")});
-  world.Heal();
-  Must(world.AwaitWritable());
-  Must(world.Sync());
-  CHECK(world.engine->reported_group() >= group);
-  world.CrashAndCheck(CrashMode::kDropUnsynced);
-  Must(world.CheckSettled());
-}
-
 }  // namespace
 }  // namespace varve

@@ -84,6 +84,10 @@ class Picker {
 
 Plan Picker::Automatic() const {
   if (Plan plan = DropDead()) return plan;
+  if (state_.short_of_room) {
+    if (Plan plan = TableWithDead()) return plan;
+    if (Plan plan = TombstoneTable()) return plan;
+  }
   if (Plan plan = FullestLevel()) return plan;
   if (Plan plan = ExpiredTable()) return plan;
   if (Plan plan = TombstoneTable()) return plan;

@@ -52,6 +52,8 @@ struct PolicyState {
   // Whether jobs drop expired entries where nothing lies below. Otherwise a table that has expired
   // as a whole is left alone: rewriting it would change nothing, for ever.
   bool jobs_drop_expired = false;
+  // The disk is full: what needs little room and gives back more comes first.
+  bool short_of_room = false;
 };
 
 class CompactionPolicy {

@@ -15,6 +15,7 @@ namespace varve {
 namespace {
 constexpr uint64_t kSyncIntervalMs = 1000;
 constexpr uint64_t kSpareRetryDelayMs = 1000;
+constexpr uint64_t kNoRoomRetryDelayMs = 100;
 }  // namespace
 
 // The file is opened on the log thread if no spare was ready, hence by whoever needs it first.
@@ -121,8 +122,14 @@ uint64_t LogWriter::StartSegment() {
         [&env = env_, segment = segment_, status] { *status = segment->Prepare(env, 0, false); },
         [this, alive = std::weak_ptr<bool>(alive_), life = life_, segment = segment_, status] {
           if (alive.expired() || life != life_) return;
-          segment->ready = status->ok();
-          if (!status->ok()) Fail(*status);
+          if (status->code() == StatusCode::kNoSpace) {
+            // The first write to it will ask again.
+            callbacks_.on_no_space(*status);
+          } else if (!status->ok()) {
+            Fail(*status);
+          } else {
+            segment->ready = true;
+          }
         });
   }
   return segment_->number;
@@ -168,25 +175,43 @@ void LogWriter::WriteNext() {
   writing_ = true;
   auto group = std::make_shared<Group>(std::move(closed_.front()));
   closed_.pop_front();
+  group->life = life_;
+  Write(group);
+}
+
+void LogWriter::Write(const std::shared_ptr<Group>& group) {
+  struct Outcome {
+    Status status;
+    bool synced = false;
+    bool in_doubt = false;  // a sync failed
+  };
   const uint64_t synced_group = synced_group_;
-  auto status = std::make_shared<Status>();
+  auto outcome = std::make_shared<Outcome>();
   const bool sync = durability_ == Durability::kAlways;
   env_.Schedule(
       Lane::kLog,
-      [&env = env_, group, status, sync, synced_group] {
+      [&env = env_, group, outcome, sync, synced_group] {
         Segment& segment = *group->segment;
-        if (!segment.file) *status = segment.Prepare(env, 0, false);
-        if (!status->ok()) return;
-        *status = segment.Write(*group, synced_group);
-        if (status->ok() && sync) *status = segment.file->Sync();
+        Status& status = outcome->status;
+        if (!segment.file) status = segment.Prepare(env, 0, false);
+        if (status.ok()) status = segment.Write(*group, synced_group);
+        if (!status.ok() || !sync) return;
+        status = segment.file->Sync();
+        outcome->synced = status.ok();
+        outcome->in_doubt = !status.ok();
       },
-      [this, alive = std::weak_ptr<bool>(alive_), life = life_, group, status, sync] {
+      [this, alive = std::weak_ptr<bool>(alive_), group, outcome] {
         if (alive.expired()) return;
-        writing_ = false;
-        pending_bytes_ -= group->payload_bytes();
-        --group->segment->groups_unwritten;
-        if (life == life_) return Wrote(*group, sync, *status);
-        WriteMore();
+        const Status& status = outcome->status;
+        const bool no_room = status.code() == StatusCode::kNoSpace && !outcome->in_doubt;
+        waits_for_room_ = no_room && group->life == life_;
+        if (!waits_for_room_) return Wrote(*group, outcome->synced, status);
+        callbacks_.on_no_space(status);
+        env_.RunAfter(kNoRoomRetryDelayMs, [this, alive, group] {
+          if (alive.expired()) return;
+          if (group->life == life_) return Write(group);
+          Wrote(*group, false, Status::Ok());
+        });
       });
 }
 
@@ -198,6 +223,10 @@ void LogWriter::WriteMore() {
 }
 
 void LogWriter::Wrote(const Group& group, bool synced, const Status& status) {
+  writing_ = waits_for_room_ = false;
+  pending_bytes_ -= group.payload_bytes();
+  --group.segment->groups_unwritten;
+  if (group.life != life_) return WriteMore();
   if (!status.ok()) return Fail(status);
   Segment& segment = *group.segment;
   bytes_written_ += LogRecordBytes(group.payload_bytes());
@@ -340,10 +369,21 @@ void LogWriter::ReleaseRetired() {
     }
     return true;
   });
-  while (recyclable_.size() > options_.spare_segments_max) {
+  const size_t keep = frugal_ ? 0 : options_.spare_segments_max;
+  while (recyclable_.size() > keep) {
     RemoveFile(recyclable_.back());
     recyclable_.pop_back();
   }
+}
+
+void LogWriter::DropSpares() {
+  for (const auto& spare : std::exchange(spares_, {})) RemoveFile(spare->number);
+  for (const uint64_t number : std::exchange(recyclable_, {})) RemoveFile(number);
+}
+
+void LogWriter::SetFrugal(bool frugal) {
+  frugal_ = frugal;
+  if (frugal) DropSpares();
 }
 
 void LogWriter::RemoveFile(uint64_t segment) {
@@ -355,7 +395,7 @@ void LogWriter::RemoveFile(uint64_t segment) {
 }
 
 void LogWriter::PrepareSpare() {
-  if (preparing_spare_ || stopped_ || failed()) return;
+  if (preparing_spare_ || stopped_ || failed() || frugal_) return;
   preparing_spare_ = true;
   auto spare = std::make_shared<Segment>();
   spare->number = callbacks_.new_file_number();
@@ -374,7 +414,7 @@ void LogWriter::PrepareSpare() {
       [this, alive = std::weak_ptr<bool>(alive_), life = life_, spare, status] {
         if (alive.expired()) return;
         preparing_spare_ = false;
-        if (status->ok() && life != life_) return RemoveFile(spare->number);
+        if (status->ok() && (life != life_ || frugal_)) return RemoveFile(spare->number);
         if (status->ok()) {
           // A segment made meanwhile without us has a greater number, and segments are used in the order
           // of their numbers.
@@ -387,6 +427,7 @@ void LogWriter::PrepareSpare() {
         } else {
           // Not the log's failure: the log thread makes the next segment itself, and if that fails, says so.
           Log(LogLevel::kWarning, "log: cannot prepare a segment: %s", status->ToString().c_str());
+          if (status->code() == StatusCode::kNoSpace) callbacks_.on_no_space(*status);
           // Not again with every group.
           preparing_spare_ = true;
           env_.RunAfter(kSpareRetryDelayMs, [this, alive] {
@@ -414,9 +455,7 @@ void LogWriter::Fail(const Status& status) {
   if (!gathering_.bytes.empty()) ++current_group_;
   gathering_ = Group();
   for (const auto& segment : used_) segment->doubtful = true;
-  // If the disk is full, what is kept for reuse makes room for the tables that are now needed.
-  for (const auto& spare : std::exchange(spares_, {})) RemoveFile(spare->number);
-  for (const uint64_t number : std::exchange(recyclable_, {})) RemoveFile(number);
+  DropSpares();
   for (auto& [target, done] : std::exchange(sync_waiters_, {})) done(status);
   callbacks_.on_failed(status);
 }
@@ -446,8 +485,9 @@ void LogWriter::Seal(std::function<void(Status)> done) {
   auto status = std::make_shared<Status>();
   env_.Schedule(
       Lane::kLog,
-      [seal, synced_group = synced_group_, status] {
-        *status = seal.segment->Write(seal, synced_group);
+      [&env = env_, seal, synced_group = synced_group_, status] {
+        if (!seal.segment->file) *status = seal.segment->Prepare(env, 0, false);
+        if (status->ok()) *status = seal.segment->Write(seal, synced_group);
         if (status->ok()) *status = seal.segment->file->Sync();
       },
       [done = std::move(done), status] { done(*status); });

@@ -16,6 +16,10 @@
 // What is reported never runs ahead of the durability in force: under kAlways that is what is synced,
 // also if a group was written before the durability became kAlways.
 //
+// No room. A write for which there is no room leaves nothing in doubt: what it wrote lies behind all that
+// counts. So it is tried again, at the same place, until there is room; later groups wait behind it.
+// While SetFrugal() is on, what is kept for reuse is given up and nothing is prepared ahead.
+//
 // Failure. After a failed write or sync nothing more is written to any segment: the log is failed()
 // and says so through on_failed. The engine then moves all that is dirty into tables, after which
 // Resume() lets everything be reported and the next segment is a fresh one. What a failed segment
@@ -46,6 +50,7 @@ class LogWriter {
     std::function<uint64_t()> new_file_number;
     std::function<void()> on_reported;
     std::function<void(Status)> on_failed;
+    std::function<void(Status)> on_no_space;  // something could not be written for want of room
   };
 
   // `last_group` is the newest group that exists; it is durable. The first segment is made on demand.
@@ -76,6 +81,9 @@ class LogWriter {
   uint64_t synced_group() const { return synced_group_; }
   // Bytes appended and not yet in the kernel.
   uint64_t pending_bytes() const { return pending_bytes_; }
+  // The oldest unwritten group found no room and is going to be tried again.
+  bool waits_for_room() const { return waits_for_room_; }
+  void SetFrugal(bool frugal);
   bool failed() const { return !failure_.ok(); }
   const Status& failure() const { return failure_; }
   // Ends a group of commits that Append only counted, and returns the newest group. REQUIRES: failed().
@@ -102,17 +110,20 @@ class LogWriter {
     size_t spliced_bytes = 0;
     std::shared_ptr<Segment> segment;  // this and the offset: once closed
     uint64_t offset = 0;
+    uint64_t life = 0;  // in which it was to be written
     bool seal = false;  // no commits: the log was closed in good order behind group `number`
     size_t payload_bytes() const { return bytes.size() + spliced_bytes; }
   };
 
   void CloseGroup();
   void WriteNext();
+  void Write(const std::shared_ptr<Group>& group);
   void WriteMore();
   void Wrote(const Group& group, bool synced, const Status& status);
   std::shared_ptr<Segment> TakeSegment();
   void PrepareSpare();
   void ReleaseRetired();
+  void DropSpares();
   void RemoveFile(uint64_t segment);
   void StartSync();
   void Synced(uint64_t group, const Status& status);
@@ -130,6 +141,8 @@ class LogWriter {
   Group gathering_;
   std::deque<Group> closed_;
   bool writing_ = false;
+  bool waits_for_room_ = false;
+  bool frugal_ = false;
   uint64_t current_group_;
   uint64_t written_group_;
   uint64_t synced_group_;

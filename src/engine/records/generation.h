@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/records/ordered_index.h"
@@ -38,8 +39,8 @@ struct Generation {
 
   // What it did to the number of keys under each counted prefix.
   std::map<std::string, int64_t, std::less<>> count_deltas;
-  // Prefixes that died while it was active.
-  std::vector<std::string> dead_prefixes;
+  // Prefixes that died while it was active, and the groups that say so.
+  std::vector<std::pair<std::string, uint64_t>> dead_prefixes;
 
   bool empty() const { return records.empty() && dead_prefixes.empty() && count_deltas.empty(); }
 };

@@ -18,6 +18,7 @@ TEST_CASE("file names: what is made is read back") {
   CHECK(ManifestFileName(3) == "MANIFEST-000003");
   CHECK(ParseFileName("CURRENT") == FileName{FileKind::kCurrent, 0});
   CHECK(ParseFileName("LOCK") == FileName{FileKind::kLock, 0});
+  CHECK(ParseFileName("RESERVE") == FileName{FileKind::kReserve, 0});
   CHECK(ParseFileName("CURRENT.tmp") == FileName{FileKind::kTemporary, 0});
   CHECK(JoinPath("data", "LOCK") == "data/LOCK");
 }

@@ -197,6 +197,21 @@ TEST_CASE("dispatch: replies wait for the group they show, and only those behind
   CHECK(f.Ask(reader, "GET a\r\n") == "$1\r\n1\r\n");
 }
 
+TEST_CASE("dispatch: what asks a database waits for its FLUSHDB to be durable; PING does not") {
+  Fixture f;
+  Client& writer = f.Connect();
+  Client& reader = f.Connect();
+  Client& other = f.Connect();
+  f.Ask(writer, "SET a 1\r\n");
+  f.engine.reports_at_once = false;
+  f.Ask(writer, "FLUSHDB\r\n");
+  CHECK(f.Ask(reader, "GET a\r\n") == "");
+  CHECK(f.Ask(other, "PING\r\n") == "+PONG\r\n");
+  f.engine.Report(2);
+  f.turn->End();
+  CHECK(f.Received(reader) == "$-1\r\n");
+}
+
 TEST_CASE("dispatch: an error that shows what is not durable waits too") {
   Fixture f;
   f.engine.reports_at_once = false;

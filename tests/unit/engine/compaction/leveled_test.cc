@@ -44,6 +44,7 @@ struct Tree {
   DeadPrefixes dead_prefixes;
   std::shared_ptr<const Version> version;
   bool jobs_drop_expired = true;
+  bool short_of_room = false;
 
   explicit Tree(const std::string& text) {
     VersionEdit edit;
@@ -87,7 +88,9 @@ struct Tree {
     return file;
   }
 
-  PolicyState state() const { return {options, busy, dead_prefixes, kNowMs, jobs_drop_expired}; }
+  PolicyState state() const {
+    return {options, busy, dead_prefixes, kNowMs, jobs_drop_expired, short_of_room};
+  }
 
   std::string Pick() const {
     const auto plan = LeveledPolicy().Pick(*version, state());
@@ -237,6 +240,16 @@ TEST_CASE("leveled: tables partly under a dead prefix are rewritten when there i
   // Rewritten by one who knew: done.
   tree.dead_prefixes.Add("p", 20);
   CHECK(tree.Pick() == "nothing");
+}
+
+TEST_CASE("leveled: on a full disk what gives back more than it takes comes first") {
+  Tree tree("L0: 5 a-z, 4 a-z, 3 a-z, 2 a-z\nL5: 7 a-b t, 8 o-q\nL6: 9 a-n 200, 10 x-z 200");
+  tree.dead_prefixes.Add("p", 100);
+  CHECK(tree.Pick() == "L0 -> L5, count: 5 4 3 2 + 7 8");
+  tree.short_of_room = true;
+  CHECK(tree.Pick() == "L5, dead prefix: 8");
+  tree.busy = {8};
+  CHECK(tree.Pick() == "L5 -> L6, tombstones: 7 + 9");
 }
 
 TEST_CASE("leveled: tombstones and expired tables sink, and end where nothing lies below") {
