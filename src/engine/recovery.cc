@@ -286,13 +286,15 @@ Status EngineImpl::Close() {
     });
     // What waits for room was not reported to anyone.
     env_.RunUntil([&] { return synced || log_->waits_for_room(); });
-    if (!synced) outcome = reserve_->status();
   }
   closing_ = true;
   log_->Stop();
   // Jobs under way end; what they report is installed or, if it cannot be, done again at the next start.
   env_.RunUntil([&] { return env_.pending_jobs() == 0; });
   if (outcome.ok()) outcome = log_->failure();
+  if (outcome.ok() && log_->waits_for_room()) {
+    outcome = {StatusCode::kNoSpace, "log: no room for the last writes, which were not answered"};
+  }
   if (outcome.ok()) {
     bool sealed = false;
     log_->Seal([&](const Status& status) {
