@@ -26,4 +26,14 @@ size_t CountedPrefixSize(Slice key) {
   return size <= key.size() ? size : 0;
 }
 
+std::optional<SpaceId> SpaceOfKey(Slice key) {
+  const size_t size = CountedPrefixSize(key);
+  if (size == 0) return std::nullopt;
+  SpaceId space = 0;
+  for (const char c : key.substr(1, size - 1)) {
+    space = space << 8 | static_cast<unsigned char>(c);
+  }
+  return space;
+}
+
 }  // namespace varve

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/slice.h"
@@ -37,6 +38,9 @@ inline constexpr size_t kPrefixBytesMax = 9;
 
 // Appends the prefix of a space or collection to `to`.
 void AppendPrefix(std::string* to, KeyKind kind, uint64_t id);
+
+// The space of a user key; nothing if it is no user key.
+std::optional<SpaceId> SpaceOfKey(Slice key);
 
 // How long a key's prefix is: kPrefix for user keys (they are counted by space), 0 for all others.
 // For Options::counted_prefix_size.

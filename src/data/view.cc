@@ -165,6 +165,20 @@ void View::Delete(Slice key) {
   if (!full.empty()) batch_.Delete(full);
 }
 
+Status View::DeleteExpired(Slice engine_key) {
+  const std::optional<SpaceId> space = SpaceOfKey(engine_key);
+  const std::vector<SpaceId>& spaces = databases_now().spaces;
+  if (!space || std::find(spaces.begin(), spaces.end(), *space) == spaces.end()) {
+    return Status::NotFound();
+  }
+  Value found;
+  RETURN_IF_ERROR(engine_.Get(engine_key, scope_, &found));
+  if (!Expired(found.expire_at_ms, now_ms_)) return Status::Ok();
+  batch_.Delete(engine_key);
+  ++counters_.expired_keys;
+  return Status::Ok();
+}
+
 // --- Databases ---------------------------------------------------------------------------------
 
 Databases& View::ChangedDatabases() {

@@ -99,6 +99,10 @@ class View {
   // REQUIRES: the key was read and is there (its count goes down).
   void Delete(Slice key);
 
+  // Adds the deletion of a key, as the engine calls it, if it has expired, and counts it; kNotFound if it is not
+  // there, or in no database any more.
+  Status DeleteExpired(Slice engine_key);
+
   // --- Databases ---
   // As committed: what the unit itself has written is not in it.
   int64_t KeyCount(int database) const;

@@ -118,6 +118,7 @@ void EngineImpl::InsertDirty(const Entry& entry_in, const SharedBytes& shared, b
         active_->records.push_back(old);
         active_->memory_bytes += charge_before;
       }
+      if (entry.expire_at_ms != 0) active_->PushDue(old, entry.expire_at_ms);
       return;
     }
   }
@@ -128,6 +129,7 @@ void EngineImpl::InsertDirty(const Entry& entry_in, const SharedBytes& shared, b
   active_->records.push_back(record);
   active_->memory_bytes += charge;
   record_bytes_ += charge;
+  if (entry.expire_at_ms != 0) active_->PushDue(record, entry.expire_at_ms);
   if (old == nullptr) {
     records_.Insert(record, hash);
     return;

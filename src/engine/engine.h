@@ -27,6 +27,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "engine/batch.h"
@@ -38,6 +39,12 @@
 #include "env/env.h"
 
 namespace varve {
+
+// A key whose time has come.
+struct Due {
+  std::string key;
+  int64_t at_ms;
+};
 
 class Engine {
  public:
@@ -58,6 +65,10 @@ class Engine {
   virtual Status RandomKey(Slice prefix, ReadScope& scope, std::string* key) = 0;
   // Begins to load what Get will touch, for many keys at once. Only a hint.
   virtual void Prefetch(std::span<const Slice> keys) = 0;
+  // Appends keys whose expiry has passed, each source's earliest first, about `max` at most; none mean that
+  // there are no more just now. Each is told once in the life of the process, about kExpiryStretchMs
+  // late at most, and may have been overwritten or deleted since.
+  virtual Status TakeDue(int64_t now_ms, size_t max, ReadScope& scope, std::vector<Due>* due) = 0;
   // Keys under a counted prefix, expired ones included until they are removed.
   virtual int64_t CountKeys(Slice counted_prefix) const = 0;
 

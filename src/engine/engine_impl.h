@@ -4,6 +4,7 @@
 //   commit.cc       a batch's way in: record table, counts, log; freezing generations
 //   lookup.cc       a key's way out: record table, filters, blocks, waiting
 //   scan.cc         many keys in order
+//   expiry.cc       what is due, in order of time
 //   flush.cc        frozen generations to tables; version edits; compactions
 //   upkeep.cc       memory: turning records clean, eviction; backpressure; figures
 //
@@ -30,6 +31,7 @@
 #include "engine/log/log_writer.h"
 #include "engine/records/generation.h"
 #include "engine/records/record_table.h"
+#include "engine/table/expiry_index.h"
 #include "engine/table/table_reader.h"
 #include "engine/version/manifest.h"
 
@@ -68,6 +70,9 @@ class EngineImpl final : public Engine {
 
   // scan.cc
   std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope& scope) override;
+
+  // expiry.cc
+  Status TakeDue(int64_t now_ms, size_t max, ReadScope& scope, std::vector<Due>* due) override;
 
   // commit.cc
   Status writable() const override;
@@ -135,6 +140,21 @@ class EngineImpl final : public Engine {
   // False: a worker is sorting, and `scope` waits for it.
   bool CoverGeneration(const std::shared_ptr<Generation>& generation, ReadScope& scope);
 
+  // --- expiry.cc ---
+  // How far a table's expiry index has been told.
+  struct ExpiryCursor {
+    uint64_t stretch = 0;  // the next place
+    uint32_t block = 0;
+    int64_t due_ms = 0;  // when that is due
+  };
+  static ExpiryCursor FirstExpiryCursor(int64_t first_expiry_ms);
+  static void TakeDueFrom(Generation& generation, int64_t now_ms, size_t max,
+                          std::vector<Due>* due);
+  Status TakeDueFrom(const OpenTables::Table& table, ExpiryCursor* cursor, int64_t now_ms,
+                     size_t max, ReadScope& scope, std::vector<Due>* due);
+  Status TakeDueAt(const OpenTables::Table& table, const ExpiryPlace& place, ReadScope& scope,
+                   std::vector<Due>* due);
+
   // --- flush.cc ---
   // One change of the version at a time. `build` makes the edit when its turn has come; `installed` runs when it
   // is durable and in force.
@@ -166,6 +186,7 @@ class EngineImpl final : public Engine {
   bool CleanSome();
   bool EvictSome();
   uint64_t memory_used() const;
+  uint64_t list_bytes() const;
   uint64_t dirty_bytes() const;
   uint64_t NewFileNumber() { return next_file_number_++; }
 
@@ -202,6 +223,8 @@ class EngineImpl final : public Engine {
   std::shared_ptr<const OpenTables> tables_ = std::make_shared<OpenTables>();
   std::unordered_map<uint64_t, std::shared_ptr<const TableReader>> readers_;  // by file number
   uint64_t reader_bytes_ = 0;
+  std::unordered_map<uint64_t, ExpiryCursor> expiry_cursors_;  // by file number
+  int64_t tables_due_ms_ = 0;  // no table has anything to tell before; 0: to be found out
   std::deque<Change> changes_;
   bool change_running_ = false;
 

@@ -61,6 +61,7 @@ struct EngineStats {
   uint64_t record_bytes = 0;
   uint64_t dirty_bytes = 0;
   uint64_t slot_bytes = 0;
+  uint64_t list_bytes = 0;  // of records by generation, and of what expires
   uint64_t block_cache_bytes = 0;
   uint64_t index_and_filter_bytes = 0;
   uint64_t evicted_records = 0;

@@ -26,6 +26,8 @@ constexpr uint64_t kCompactionRetryDelayMaxMs = 64'000;
 // A manifest this much larger than its snapshot is begun anew.
 constexpr uint64_t kManifestBytesMin = 1u << 20;
 constexpr uint64_t kManifestGrowth = 4;
+// A compaction leaves what has expired since alone: whoever asks what is due shall hear of it first.
+constexpr int64_t kExpiryGraceMs = 60'000;
 }  // namespace
 
 // --- Flushes ---
@@ -38,7 +40,6 @@ void EngineImpl::MaybeFlush() {
   context->env = &env_;
   context->database_id = state_.database_id;
   context->file_numbers = {NewFileNumber()};
-  context->now_ms = env_.WallMs();
   context->dead_prefixes = state_.dead_prefixes;
   // What died in this generation is made durable by the same edit that names its table.
   const std::shared_ptr<Generation> generation = frozen_.front();
@@ -107,7 +108,8 @@ void EngineImpl::GenerationInstalled() {
   ++stats_.flushes;
   stats_.last_flush_wall_ms = env_.WallMs();
   flush_running_ = false;
-  EndCompactionPause();  // things have changed
+  EndCompactionPause();       // things have changed
+  frozen_.front()->due = {};  // the table tells from now on
   flushed_.push_back(std::move(frozen_.front()));
   frozen_.pop_front();
   if (state_.first_log_segment != 0) log_->RetireBefore(state_.first_log_segment);
@@ -147,7 +149,7 @@ void EngineImpl::MaybeCompact() {
   const PolicyState state{.options = options_,
                           .busy = busy_tables_,
                           .dead_prefixes = state_.dead_prefixes,
-                          .now_ms = env_.WallMs(),
+                          .now_ms = env_.WallMs() - kExpiryGraceMs,
                           .jobs_drop_expired = true,
                           .short_of_room = !reserve_->status().ok()};
   std::optional<CompactionPlan> plan = policy_.Pick(*state_.version, state);
@@ -164,7 +166,7 @@ void EngineImpl::MaybeCompact() {
   context->env = &env_;
   context->database_id = state_.database_id;
   context->dead_prefixes = state_.dead_prefixes;
-  context->now_ms = env_.WallMs();
+  context->now_ms = state.now_ms;
   const uint64_t outputs_max = 2 * plan->input_bytes() / options_.table_bytes + 4;
   for (uint64_t i = 0; i < outputs_max; ++i) context->file_numbers.push_back(NewFileNumber());
   auto inputs = std::make_shared<CompactionInputs>();
@@ -276,6 +278,7 @@ void EngineImpl::RemoveTables(const FileList& files) {
     const auto it = readers_.find(file->number);
     reader_bytes_ -= it->second->memory_bytes();
     readers_.erase(it);
+    expiry_cursors_.erase(file->number);
     cache_.EraseFile(file->number);
     paths.push_back(JoinPath(options_.directory, TableFileName(file->number)));
   }
@@ -384,6 +387,7 @@ void EngineImpl::SetVersionTables() {
   }
   for (const auto& [number, reader] : readers_) reader_bytes_ += reader->memory_bytes();
   tables_ = std::move(tables);
+  tables_due_ms_ = 0;
 }
 
 // --- What can go wrong ---

@@ -40,8 +40,15 @@ double Debt(double value, double slow, double max) {
 }  // namespace
 
 uint64_t EngineImpl::memory_used() const {
-  return record_bytes_ + records_.slot_bytes() + cache_.memory_bytes() + reader_bytes_ +
-         log_->pending_bytes() + outside_bytes_;
+  return record_bytes_ + records_.slot_bytes() + list_bytes() + cache_.memory_bytes() +
+         reader_bytes_ + log_->pending_bytes() + outside_bytes_;
+}
+
+uint64_t EngineImpl::list_bytes() const {
+  uint64_t bytes = active_->list_bytes();
+  for (const auto& generation : frozen_) bytes += generation->list_bytes();
+  for (const auto& generation : flushed_) bytes += generation->list_bytes();
+  return bytes;
 }
 
 void EngineImpl::SetMemoryLimit(uint64_t memory_limit_bytes) {
@@ -178,6 +185,7 @@ EngineStats EngineImpl::stats() const {
   stats.record_bytes = record_bytes_;
   stats.dirty_bytes = dirty_bytes();
   stats.slot_bytes = records_.slot_bytes();
+  stats.list_bytes = list_bytes();
   stats.block_cache_bytes = cache_.memory_bytes();
   stats.index_and_filter_bytes = reader_bytes_;
   return stats;

@@ -2,6 +2,7 @@
 #include "server/cron.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "server/machine.h"
@@ -13,6 +14,8 @@ namespace {
 // At least so many clients a tick, so that a few are looked at every tick and many once a second.
 constexpr size_t kClientsPerTickMin = 10;
 
+constexpr int64_t kClockJumpMs = 1000;
+
 // What the allocator holds beyond what was asked of it counts against the limit, but no more than
 // this share: otherwise evicting records, which leaves holes before it leaves empty pages, would
 // call for more evicting.
@@ -20,8 +23,9 @@ constexpr uint64_t kSlackShareMax = 8;
 
 }  // namespace
 
-Cron::Cron(Env& env, Engine& engine, Clients& clients, ServerStats& stats)
-    : env_(env), engine_(engine), clients_(clients), stats_(stats) {
+Cron::Cron(Env& env, Engine& engine, Clients& clients, ExpiryCycle& expiry, ServerStats& stats)
+    : env_(env), engine_(engine), clients_(clients), expiry_(expiry), stats_(stats) {
+  clock_offset_ms_ = env_.WallMs() - static_cast<int64_t>(env_.MonotonicUs() / 1000);
   Arm();
 }
 
@@ -39,11 +43,22 @@ void Cron::Tick() {
   stats_.commands_rate.Sample(stats_.commands_processed, now_us);
   stats_.input_rate.Sample(stats_.input_bytes, now_us);
   stats_.output_rate.Sample(stats_.output_bytes, now_us);
+  expiry_.Tick();
   clients_.Look(std::max(kClientsPerTickMin, clients_.size() / kTicksPerSecond + 1));
   if (++ticks_ % kTicksPerSecond == 0) EverySecond();
 }
 
+// Keys expire by the wall clock: when it jumps, an operator may wonder where they are.
+void Cron::CompareClocks() {
+  const int64_t offset_ms = env_.WallMs() - static_cast<int64_t>(env_.MonotonicUs() / 1000);
+  const int64_t jump_ms = offset_ms - std::exchange(clock_offset_ms_, offset_ms);
+  if (jump_ms > -kClockJumpMs && jump_ms < kClockJumpMs) return;
+  Log(LogLevel::kWarning, "clock: the wall clock jumped by %lld ms; keys expire by it",
+      static_cast<long long>(jump_ms));
+}
+
 void Cron::EverySecond() {
+  CompareClocks();
   const ProcessMemory memory = MeasureMemory();
   const uint64_t used = memory.allocated_bytes != 0 ? memory.allocated_bytes : memory.rss_bytes;
   stats_.memory_peak_bytes = std::max(stats_.memory_peak_bytes, used);

@@ -2,7 +2,7 @@
 //
 // One timer, ten times a second and never faster. Each tick does a bounded piece of work: looks at
 // a tenth of the clients, takes samples; once a second it measures memory and tells the engine how
-// much of the limit others use, and says whether turns of the loop were slow.
+// much of the limit others use, and says whether turns of the loop were slow or the wall clock jumped.
 //
 // Threads: loop.
 #pragma once
@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "env/env.h"
 #include "server/clients.h"
+#include "server/expiry_cycle.h"
 #include "server/stats.h"
 
 namespace varve {
@@ -23,7 +24,7 @@ class Cron {
   // Turns longer than this are told of.
   static constexpr uint64_t kSlowTurnUs = 50'000;
 
-  Cron(Env& env, Engine& engine, Clients& clients, ServerStats& stats);
+  Cron(Env& env, Engine& engine, Clients& clients, ExpiryCycle& expiry, ServerStats& stats);
   ~Cron();
   Cron(const Cron&) = delete;
   Cron& operator=(const Cron&) = delete;
@@ -42,14 +43,17 @@ class Cron {
  private:
   void Tick();
   void EverySecond();
+  void CompareClocks();
   void Arm();
 
   Env& env_;
   Engine& engine_;
   Clients& clients_;
+  ExpiryCycle& expiry_;
   ServerStats& stats_;
   Env::TimerId timer_ = 0;
   int ticks_ = 0;
+  int64_t clock_offset_ms_;  // wall clock minus monotonic clock
   uint64_t memory_limit_bytes_ = 0;
   uint64_t slow_turns_ = 0;  // since they were last told of
   uint64_t slowest_turn_us_ = 0;

@@ -137,6 +137,7 @@ void Memory(const InfoSource& source, Lines& out) {
   out.Count("records_bytes", engine.record_bytes);
   out.Count("dirty_records_bytes", engine.dirty_bytes);
   out.Count("record_slots_bytes", engine.slot_bytes);
+  out.Count("record_lists_bytes", engine.list_bytes);
   out.Count("block_cache_bytes", engine.block_cache_bytes);
   out.Count("index_and_filter_bytes", engine.index_and_filter_bytes);
 }
@@ -173,6 +174,7 @@ void Stats(const InfoSource& source, Lines& out) {
   out.Count("sync_partial_ok", 0);
   out.Count("sync_partial_err", 0);
   out.Count("expired_keys", stats.expired_keys);
+  out.Count("expire_cycle_lag_msec", stats.expiry_lag_ms);
   out.Count("evicted_keys", 0);
   out.Count("evicted_clients", 0);
   out.Count("dropped_clients", stats.clients_dropped);

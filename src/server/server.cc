@@ -185,7 +185,9 @@ void Server::Connect() {
         return Connection::Open(loop_, descriptor, owner);
       }});
   clients_->SetTurn(*turn_);
-  cron_ = std::make_unique<Cron>(*env_, *engine_, *clients_, stats_);
+  expiry_ = std::make_unique<ExpiryCycle>(
+      ExpiryCycle::Parts{*engine_, *env_, databases_, watches_, stats_});
+  cron_ = std::make_unique<Cron>(*env_, *engine_, *clients_, *expiry_, stats_);
   cron_->SetMemoryLimit(memory_limit_bytes_);
   loop_.OnTurn([this] { EndTurn(true); }, [this] { EndTurn(false); });
 }
@@ -237,6 +239,7 @@ int Server::Stop() {
   // The engine runs the loop while it closes; nobody is to ask anything of it then.
   loop_.OnTurn(nullptr, nullptr);
   cron_ = nullptr;
+  expiry_ = nullptr;
   clients_ = nullptr;
   const Status closed = engine_->Close();
   if (!config_.pidfile.empty()) RemovePidFile(config_.pidfile);

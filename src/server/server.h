@@ -26,6 +26,7 @@
 #include "server/config.h"
 #include "server/cron.h"
 #include "server/dispatch.h"
+#include "server/expiry_cycle.h"
 #include "server/limits.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
@@ -117,6 +118,7 @@ class Server final : public Services {
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Turn> turn_;
   std::unique_ptr<Clients> clients_;
+  std::unique_ptr<ExpiryCycle> expiry_;
   std::unique_ptr<Cron> cron_;
   std::vector<Bound> bound_;
   std::vector<std::unique_ptr<Listener>> listeners_;

@@ -93,6 +93,7 @@ struct ServerStats {
   uint64_t keyspace_hits = 0;
   uint64_t keyspace_misses = 0;
   uint64_t expired_keys = 0;
+  uint64_t expiry_lag_ms = 0;  // of the latest key that went by itself in the last cycle
   uint64_t memory_peak_bytes = 0;
   DurationHistogram turns;
   Rate commands_rate;

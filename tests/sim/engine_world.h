@@ -345,6 +345,16 @@ class EngineWorld {
     return true;
   }
 
+  // Runs jobs until what a pending read waits for has come. False if the power failed.
+  bool Wait(ReadScope& scope) {
+    bool ready = false;
+    scope.WhenReady([&] { ready = true; });
+    while (!ready && env.RunOneJob()) {
+    }
+    if (env.power_is_on()) REQUIRE(ready);
+    return ready;
+  }
+
   int64_t latest_wall_ms() { return latest_wall_ms_ = std::max(latest_wall_ms_, env.WallMs()); }
 
   SimEnv env;
@@ -357,16 +367,6 @@ class EngineWorld {
 
  private:
   static constexpr int kTriesMax = 16;
-
-  // False if the power failed.
-  bool Wait(ReadScope& scope) {
-    bool ready = false;
-    scope.WhenReady([&] { ready = true; });
-    while (!ready && env.RunOneJob()) {
-    }
-    if (env.power_is_on()) REQUIRE(ready);
-    return ready;
-  }
 
   // Asks for Sync, Flush or Compact and waits for a good outcome, asking again if need be.
   bool AwaitDone(void (Engine::*ask)(std::function<void(Status)>)) {

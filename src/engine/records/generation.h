@@ -12,7 +12,9 @@
 //            others the table's.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -36,6 +38,29 @@ struct Generation {
 
   std::vector<Record*> records;  // in the order they came
   OrderedIndex index;            // of the same records, as far as scans asked for it
+
+  // What expires, the earliest on top. A record that was replaced, or has got another time since, stays.
+  struct DueRecord {
+    int64_t at_ms;
+    Record* record;
+    bool operator>(const DueRecord& other) const { return at_ms > other.at_ms; }
+  };
+  std::vector<DueRecord> due;
+  void PushDue(Record* record, int64_t at_ms) {
+    due.push_back({at_ms, record});
+    std::push_heap(due.begin(), due.end(), std::greater<>());
+    memory_bytes += sizeof(DueRecord);
+  }
+  // Of these lists, beside the records.
+  size_t list_bytes() const {
+    return records.capacity() * sizeof(Record*) + due.capacity() * sizeof(DueRecord);
+  }
+  DueRecord PopDue() {
+    std::pop_heap(due.begin(), due.end(), std::greater<>());
+    const DueRecord last = due.back();
+    due.pop_back();
+    return last;
+  }
 
   // What it did to the number of keys under each counted prefix.
   std::map<std::string, int64_t, std::less<>> count_deltas;

@@ -91,6 +91,7 @@ void TableBuilder::Count(const Entry& entry) {
   properties_.value_bytes += entry.value.size();
   if (entry.expire_at_ms == 0) return;
   const int64_t at_ms = entry.expire_at_ms;
+  expiry_.Add(at_ms, blocks_);
   const bool first = properties_.expiring++ == 0;
   properties_.first_expiry_ms = first ? at_ms : std::min(properties_.first_expiry_ms, at_ms);
   properties_.last_expiry_ms = first ? at_ms : std::max(properties_.last_expiry_ms, at_ms);
@@ -100,18 +101,31 @@ Status TableBuilder::FinishBlock() {
   const Slice contents = block_.Finish();
   BlockHandle handle;
   RETURN_IF_ERROR(WritePart({&contents, 1}, options_.compression_level, &handle));
-  index_.EndBlock(handle.end());
-  block_.Reset();
-  return Status::Ok();
+  return BlockWritten(handle);
 }
 
 Status TableBuilder::WriteAlone(const Entry& entry) {
   const std::array<Slice, 3> pieces = block_.EncodeAlone(entry);
   BlockHandle handle;
   RETURN_IF_ERROR(WritePart(pieces, options_.compression_level, &handle));
+  return BlockWritten(handle);
+}
+
+Status TableBuilder::BlockWritten(BlockHandle handle) {
   index_.EndBlock(handle.end());
+  ++blocks_;
   block_.Reset();
   return Status::Ok();
+}
+
+Status TableBuilder::WriteExpiryBlocks() {
+  const auto write = [this](Slice contents, uint64_t* end) -> Status {
+    BlockHandle handle;
+    RETURN_IF_ERROR(WritePart({&contents, 1}, options_.compression_level, &handle));
+    *end = handle.end();
+    return Status::Ok();
+  };
+  return expiry_.Finish(options_.block_bytes, offset_, write, &properties_.expiry_index);
 }
 
 Result<TableProperties> TableBuilder::Finish() {
@@ -119,6 +133,7 @@ Result<TableProperties> TableBuilder::Finish() {
   if (!block_.empty()) RETURN_IF_ERROR(FinishBlock());
   properties_.data_bytes = offset_;
   properties_.largest_key = last_key_;
+  if (!expiry_.empty()) RETURN_IF_ERROR(WriteExpiryBlocks());
 
   TableFooter footer;
   const auto write = [this](const std::string& contents, BlockHandle* handle) {
@@ -128,6 +143,7 @@ Result<TableProperties> TableBuilder::Finish() {
   RETURN_IF_ERROR(write(filter_.Finish(), &footer.filter));
   RETURN_IF_ERROR(write(index_.Finish(), &footer.index));
   RETURN_IF_ERROR(write(EncodeProperties(properties_), &footer.properties));
+  properties_.expiry_index = {};  // nobody else wants it
   RETURN_IF_ERROR(FlushBuffer());
 
   properties_.file_bytes = offset_ + sizeof(TableFooter);
@@ -144,7 +160,7 @@ Result<TableProperties> TableBuilder::Finish() {
 
 uint64_t TableBuilder::EstimatedFileBytes() const {
   return offset_ + block_.size_bytes() + filter_.size_bytes() + index_.size_bytes() +
-         2 * last_key_.size() + 4 * kTrailerBytes + sizeof(TableFooter);
+         expiry_.size_bytes() + 2 * last_key_.size() + 4 * kTrailerBytes + sizeof(TableFooter);
 }
 
 Status TableBuilder::WritePart(std::span<const Slice> pieces, int compression_level,

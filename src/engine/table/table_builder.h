@@ -3,7 +3,7 @@
 //   1. add      entries gather in a block; when it is full, or before a value as large as one, it
 //               is compressed, sealed with its checksum and put into a write buffer
 //   2. write    the buffer goes to the file whenever it is full, not block by block
-//   3. finish   filter, index, properties and footer follow
+//   3. finish   expiry blocks, filter, index, properties and footer follow
 //
 // A large value gets a block of its own that is never assembled: it is compressed or written from
 // where it lies, so that 512 MB pass through here without a copy.
@@ -26,6 +26,7 @@
 #include "engine/entry.h"
 #include "engine/options.h"
 #include "engine/table/block_builder.h"
+#include "engine/table/expiry_index.h"
 #include "engine/table/filter.h"
 #include "engine/table/index.h"
 #include "engine/table/table_format.h"
@@ -66,6 +67,8 @@ class TableBuilder {
   void Count(const Entry& entry);
   Status FinishBlock();
   Status WriteAlone(const Entry& entry);
+  Status BlockWritten(BlockHandle handle);
+  Status WriteExpiryBlocks();
   // A part of the file, in pieces: contents, type, checksum.
   Status WritePart(std::span<const Slice> pieces, int compression_level, BlockHandle* handle);
   Status WriteLargePart(std::span<const Slice> pieces, size_t size, int compression_level,
@@ -81,6 +84,8 @@ class TableBuilder {
   BlockBuilder block_;
   FilterBuilder filter_;
   IndexBuilder index_;
+  uint32_t blocks_ = 0;  // finished
+  ExpiryIndexBuilder expiry_;
   TableProperties properties_;
   std::string last_key_;
 

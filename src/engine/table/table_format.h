@@ -1,6 +1,7 @@
 // engine/table/table_format.h: the bytes of a table file.
 //
 //   data block 0 .. n-1    entries in strictly increasing order of their keys (byte order)
+//   expiry block 0 .. m-1  where to find what expires when (expiry_index.h); none if nothing expires
 //   filter block           which keys are surely not here (filter.h); empty: no filter
 //   index block            where each data block ends and begins (index.h)
 //   properties block       counts, sizes, key range (table_properties.h)
@@ -53,7 +54,7 @@
 //
 // A table is valid if and only if the file is as long as its footer says, the parts fill it
 // exactly, all checksums match, and database and number are those it was opened as.
-// Change together: block_builder.cc, block_reader.cc, filter.cc, index.cc, table_properties.cc,
+// Change together: block_builder.cc, block_reader.cc, expiry_index.cc, filter.cc, index.cc, table_properties.cc,
 // table_builder.cc, table_reader.cc, tools/dump.cc, docs/FORMATS.md, tests/compat/
 #pragma once
 

@@ -21,6 +21,7 @@ enum Tag : uint64_t {
   kDataBytes = 8,
   kSmallestKey = 9,
   kLargestKey = 10,
+  kExpiryIndex = 11,
 };
 
 struct NumberField {
@@ -42,13 +43,14 @@ constexpr TimeField kTimeFields[] = {
     {kLastExpiryMs, &TableProperties::last_expiry_ms},
 };
 
-struct KeyField {
+struct BytesField {
   Tag tag;
   std::string TableProperties::*member;
 };
-constexpr KeyField kKeyFields[] = {
+constexpr BytesField kBytesFields[] = {
     {kSmallestKey, &TableProperties::smallest_key},
     {kLargestKey, &TableProperties::largest_key},
+    {kExpiryIndex, &TableProperties::expiry_index},
 };
 
 void PutNumber(std::string* to, Tag tag, uint64_t number) {
@@ -73,7 +75,7 @@ bool DecodeField(uint64_t tag, Slice bytes, TableProperties* properties) {
     properties->*field.member = static_cast<int64_t>(number);
     return true;
   }
-  for (const KeyField& field : kKeyFields) {
+  for (const BytesField& field : kBytesFields) {
     if (field.tag == tag) properties->*field.member = bytes;
   }
   return true;
@@ -89,7 +91,7 @@ std::string EncodeProperties(const TableProperties& properties) {
   for (const TimeField& field : kTimeFields) {
     PutNumber(&bytes, field.tag, static_cast<uint64_t>(properties.*field.member));
   }
-  for (const KeyField& field : kKeyFields) {
+  for (const BytesField& field : kBytesFields) {
     PutVarint(&bytes, field.tag);
     PutLengthPrefixed(&bytes, properties.*field.member);
   }

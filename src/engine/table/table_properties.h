@@ -26,7 +26,8 @@ struct TableProperties {
   uint64_t data_bytes = 0;  // data blocks as they lie in the file
   std::string smallest_key;
   std::string largest_key;
-  uint64_t file_bytes = 0;  // from the footer, not from the properties block
+  std::string expiry_index;  // over the expiry blocks, see expiry_index.h; empty if nothing expires
+  uint64_t file_bytes = 0;   // from the footer, not from the properties block
 
   bool operator==(const TableProperties&) const = default;
 };

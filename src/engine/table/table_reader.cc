@@ -106,12 +106,21 @@ Status TableReader::ReadParts(const TableFooter& footer) {
   std::optional<Filter> filter = Filter::Make(*filter_bytes);
   if (!filter) return CorruptAt("malformed filter", footer.filter.offset);
   filter_ = *std::move(filter);
-  std::optional<Index> index = Index::Make(*index_bytes, footer.filter.offset);
+  if (!DecodeProperties(*properties_bytes, &properties_) ||
+      properties_.data_bytes > footer.filter.offset ||
+      (properties_.data_bytes == footer.filter.offset) != properties_.expiry_index.empty() ||
+      properties_.expiry_index.empty() != (properties_.expiring == 0)) {
+    return CorruptAt("malformed properties", footer.properties.offset);
+  }
+  std::optional<Index> index = Index::Make(*index_bytes, properties_.data_bytes);
   if (!index) return CorruptAt("malformed index", footer.index.offset);
   index_ = *std::move(index);
-  if (!DecodeProperties(*properties_bytes, &properties_) ||
-      properties_.data_bytes != footer.filter.offset) {
-    return CorruptAt("malformed properties", footer.properties.offset);
+  if (!properties_.expiry_index.empty()) {
+    std::optional<Index> expiry =
+        Index::Make(properties_.expiry_index, footer.filter.offset - properties_.data_bytes);
+    if (!expiry) return CorruptAt("malformed expiry index", footer.properties.offset);
+    expiry_index_ = *std::move(expiry);
+    properties_.expiry_index = {};  // its bytes are in expiry_index_
   }
   properties_.file_bytes = footer.file_bytes;
   return Status::Ok();
@@ -199,8 +208,9 @@ Result<std::shared_ptr<const Block>> TableReader::MakeBlock(BlockHandle handle,
 }
 
 size_t TableReader::memory_bytes() const {
-  return sizeof(*this) + filter_.memory_bytes() + index_.memory_bytes() + path_.capacity() +
-         properties_.smallest_key.capacity() + properties_.largest_key.capacity();
+  return sizeof(*this) + filter_.memory_bytes() + index_.memory_bytes() +
+         expiry_index_.memory_bytes() + path_.capacity() + properties_.smallest_key.capacity() +
+         properties_.largest_key.capacity();
 }
 
 Status TableReader::CorruptAt(const char* what, uint64_t offset) const {

@@ -50,6 +50,15 @@ class TableReader {
   BlockHandle BlockAt(size_t i) const { return index_.BlockAt(i); }
   size_t FindBlockIndex(Slice key) const { return index_.Find(key); }
 
+  // Blocks of the expiry index, in its order.
+  size_t expiry_block_count() const { return expiry_index_.blocks(); }
+  BlockHandle ExpiryBlockAt(size_t i) const {
+    const BlockHandle handle = expiry_index_.BlockAt(i);
+    return {properties_.data_bytes + handle.offset, handle.size};
+  }
+  // The one that `expiry_key` would be in. REQUIRES: expiry_block_count() > 0.
+  size_t FindExpiryBlockIndex(Slice expiry_key) const { return expiry_index_.Find(expiry_key); }
+
   // May wait for the disk.
   Result<std::shared_ptr<const Block>> ReadBlock(BlockHandle handle) const;
   // kPending instead of waiting, or for a block too large for the loop: see kTryReadBytesMax.
@@ -93,6 +102,7 @@ class TableReader {
   const uint64_t file_seed_;
   Filter filter_;
   Index index_;
+  Index expiry_index_;
   TableProperties properties_;
 };
 

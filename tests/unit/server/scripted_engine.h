@@ -71,6 +71,15 @@ class ScriptedEngine final : public Engine {
     return count;
   }
 
+  Status TakeDue(int64_t now_ms, size_t max, ReadScope&, std::vector<Due>* due) override {
+    for (const auto& [key, record] : map_) {
+      const int64_t at_ms = record.expire_at_ms;
+      if (at_ms == 0 || at_ms > now_ms || due->size() == max) continue;
+      due->push_back({key, at_ms});
+    }
+    return Status::Ok();
+  }
+
   Status writable() const override { return refusal; }
 
   uint64_t Commit(Batch& batch) override {

@@ -41,6 +41,12 @@ size_t CheckDamaged(TableWorld& world, uint64_t number, const Rows& rows) {
       ++refusals;
     }
   }
+  for (size_t i = 0; i < (*table)->expiry_block_count(); ++i) {
+    const auto block = (*table)->ReadBlock((*table)->ExpiryBlockAt(i));
+    if (block.ok()) continue;
+    check_refusal(block.status());
+    ++refusals;
+  }
   return refusals;
 }
 

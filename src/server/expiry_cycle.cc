@@ -1,0 +1,77 @@
+// server/expiry_cycle.cc: keys go when their time has come, whether or not anyone looks at them.
+#include "server/expiry_cycle.h"
+
+#include <algorithm>
+
+namespace varve {
+
+namespace {
+constexpr uint64_t kSliceUs = 1000;
+// Deleted in one commit, and between two looks at the clock.
+constexpr size_t kKeysPerCommit = 64;
+}  // namespace
+
+ExpiryCycle::ExpiryCycle(const Parts& parts)
+    : engine_(parts.engine),
+      env_(parts.env),
+      databases_(parts.databases),
+      watches_(parts.watches),
+      stats_(parts.stats),
+      view_(parts.engine, parts.databases) {}
+
+void ExpiryCycle::Tick() {
+  if (under_way_) return;
+  stats_.expiry_lag_ms = 0;
+  RunSlice();
+}
+
+void ExpiryCycle::RunSlice() {
+  under_way_ = true;
+  const auto again = [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired()) RunSlice();
+  };
+  const uint64_t until_us = env_.MonotonicUs() + kSliceUs;
+  do {
+    switch (DeleteSome()) {
+      case Step::kMore: break;
+      case Step::kDone: under_way_ = false; return;
+      case Step::kWaits: view_.scope().WhenReady([this, again] { env_.Post(again); }); return;
+    }
+  } while (env_.MonotonicUs() < until_us);
+  env_.Post(again);
+}
+
+ExpiryCycle::Step ExpiryCycle::DeleteSome() {
+  // What frees space goes on while the disk is full.
+  const Status writable = engine_.writable();
+  if (!writable.ok() && writable.code() != StatusCode::kNoSpace) return Step::kDone;
+
+  const int64_t now_ms = env_.WallMs();
+  if (due_.empty()) {
+    view_.scope().Reset();
+    const Status taken = engine_.TakeDue(now_ms, kKeysPerCommit, view_.scope(), &due_);
+    if (taken.is_pending()) return Step::kWaits;
+    if (due_.empty()) return Step::kDone;
+  }
+  view_.Begin(0, now_ms);
+  bool waits = false;
+  for (const Due& due : due_) waits |= view_.DeleteExpired(due.key).is_pending();
+  if (waits) return Step::kWaits;  // for all of them at once
+
+  for (const Due& due : due_) {
+    stats_.expiry_lag_ms = std::max(
+        stats_.expiry_lag_ms, static_cast<uint64_t>(std::max<int64_t>(now_ms - due.at_ms, 0)));
+  }
+  due_.clear();
+  if (!view_.batch().empty()) Commit();
+  return Step::kMore;
+}
+
+void ExpiryCycle::Commit() {
+  stats_.expired_keys += view_.counters().expired_keys;
+  const Databases& databases = databases_;  // which a deletion does not change
+  engine_.Commit(view_.batch());
+  if (!watches_.empty()) watches_.Touch(view_.batch(), databases, databases);
+}
+
+}  // namespace varve

@@ -1,0 +1,59 @@
+// server/expiry_cycle.h: keys go when their time has come, whether or not anyone looks at them.
+//
+// At every tick the engine is asked what is due; each key is read, and what has indeed expired is
+// deleted, some dozens in one commit. Slices of about a millisecond alternate with the
+// clients' turns until nothing is due any more, so a million keys that expire in one second delay nobody
+// for long. What has to come from the disk is waited for, like a command does.
+//
+// Nothing is deleted while the engine refuses deletes; it stays absent for readers all the same.
+//
+// Threads: loop.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "data/databases.h"
+#include "data/view.h"
+#include "engine/engine.h"
+#include "env/env.h"
+#include "server/stats.h"
+#include "server/watch.h"
+
+namespace varve {
+
+class ExpiryCycle {
+ public:
+  struct Parts {
+    Engine& engine;
+    Env& env;
+    Databases& databases;
+    WatchRegistry& watches;
+    ServerStats& stats;
+  };
+  explicit ExpiryCycle(const Parts& parts);
+
+  // Begins a cycle, unless one is under way.
+  void Tick();
+
+ private:
+  enum class Step : uint8_t { kMore, kDone, kWaits };
+
+  void RunSlice();
+  Step DeleteSome();
+  void Commit();
+
+  Engine& engine_;
+  Env& env_;
+  Databases& databases_;
+  WatchRegistry& watches_;
+  ServerStats& stats_;
+
+  View view_;
+  std::vector<Due> due_;  // taken, and not yet dealt with
+  bool under_way_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace varve

@@ -1,0 +1,130 @@
+// tests/sim/engine_expiry_test.cc: what expires is told in time, wherever it lies.
+#include "tests/sim/engine_world.h"
+
+namespace varve {
+namespace {
+
+struct ExpiryWorld : EngineWorld {
+  explicit ExpiryWorld(uint64_t seed) : EngineWorld(seed, SomeOptions(seed)) { Must(Open()); }
+
+  static Options SomeOptions(uint64_t seed) {
+    Options options = TinyOptions();
+    if (seed % 2 == 0) options.block_bytes = 64;              // expiry indexes of many blocks
+    if (seed % 3 == 0) options.memory_limit_bytes = 100'000;  // much is read from tables
+    return options;
+  }
+
+  // Takes what is due until there is no more, and deletes what the model says has expired. Returns how
+  // many keys were told.
+  size_t Drain() {
+    const int64_t now_ms = env.WallMs();
+    size_t told = 0;
+    while (true) {
+      std::vector<Due> due;
+      ReadScope scope;
+      Status status = Status::Pending();
+      while ((status = engine->TakeDue(now_ms, 1 + random.Uniform(20), scope, &due)).is_pending()) {
+        Must(Wait(scope));
+      }
+      Must(status.ok());
+      if (due.empty()) break;
+      told += due.size();
+      std::vector<Change> changes;
+      for (const Due& d : due) {
+        REQUIRE(d.at_ms <= now_ms);
+        const auto found = history.now().entries.find(d.key);
+        if (found == history.now().entries.end()) continue;
+        const int64_t at_ms = found->second.expire_at_ms;
+        const bool twice = std::any_of(changes.begin(), changes.end(),
+                                       [&](const Change& c) { return c.key == d.key; });
+        if (at_ms != 0 && at_ms <= now_ms && !twice) changes.push_back(DeleteOf(d.key));
+      }
+      if (!changes.empty()) Commit(std::move(changes));
+      engine->EndTurn();
+      RunSome(10);
+    }
+    CheckNothingWasForgotten(now_ms);
+    return told;
+  }
+
+  void CheckNothingWasForgotten(int64_t now_ms) {
+    for (const auto& [key, stored] : history.now().entries) {
+      if (stored.expire_at_ms == 0 || stored.expire_at_ms + kLateMsMax > now_ms) continue;
+      FAIL(key << " expired, and nobody was told");
+    }
+  }
+
+  static constexpr int64_t kLateMsMax = 250;
+};
+
+TEST_CASE("engine expiry: what is due is told, wherever it lies and whatever became of it") {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    CAPTURE(seed);
+    NameHistory(seed);
+    ExpiryWorld world(seed);
+    size_t told = 0;
+    for (int step = 0; step < 400; ++step) {
+      const uint64_t dice = world.random.Uniform(100);
+      const std::string key = "s00key" + std::to_string(world.random.Uniform(300));
+      if (dice < 60) {
+        const auto in_ms = static_cast<int64_t>(world.random.Uniform(20'000)) + 1;
+        world.Commit({PutOf(key, std::string(world.random.Uniform(200), 'v'),
+                            world.random.OneIn(4) ? 0 : world.env.WallMs() + in_ms)});
+      } else if (dice < 65) {
+        if (world.history.now().entries.contains(key)) world.Commit({DeleteOf(key)});
+      } else if (dice < 75) {
+        world.env.AdvanceMs(world.random.Uniform(2000));
+      } else if (dice < 90) {
+        told += world.Drain();
+      } else if (dice < 94) {
+        Must(world.Flush());
+      } else if (dice < 95) {
+        Must(world.Compact());
+      } else if (dice < 97) {
+        Must(world.Sync());
+        world.CrashAndCheck(CrashMode::kDropUnsynced);
+      }
+      world.engine->EndTurn();
+      world.RunSome(8);
+    }
+    world.env.AdvanceMs(30'000);
+    told += world.Drain();
+    CHECK(told > 20);
+    Must(world.CheckSettled());
+  }
+}
+
+TEST_CASE("engine expiry: each is told once") {
+  ExpiryWorld world(2);
+  const int64_t at_ms = world.env.WallMs() + 5000;
+  for (int i = 0; i < 200; ++i) {
+    world.Commit({PutOf("s00key" + std::to_string(i), "v", at_ms + i * 10)});
+  }
+  for (int round = 0; round < 3; ++round) {
+    if (round == 1) Must(world.Flush());
+    if (round == 2) Must(world.Compact());
+    CHECK(world.Drain() == 0);
+  }
+  world.env.SetWallMs(at_ms + 1000);
+  const auto take = [&] {
+    std::vector<Due> all;
+    for (;;) {
+      std::vector<Due> due;
+      ReadScope scope;
+      const Status status = world.engine->TakeDue(at_ms + 1000, 1000, scope, &due);
+      if (status.is_pending()) {
+        Must(world.Wait(scope));
+        continue;
+      }
+      if (due.empty()) return all.size();
+      all.insert(all.end(), due.begin(), due.end());
+    }
+  };
+  const size_t first = take();
+  CHECK(first >= 70);
+  CHECK(first <= 101);
+  CHECK(take() == 0);
+}
+
+}  // namespace
+}  // namespace varve
