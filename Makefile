@@ -213,7 +213,7 @@ $(B)/tidy/%: %.cc $(B)/obj/%.o .clang-tidy
 
 # ---- Bench -----------------------------------------------------------------------------------
 
-.PHONY: bench bench-redis bench-memory
+.PHONY: bench bench-redis bench-memory bench-engine
 # ARGS='--benchmark_filter=Table' chooses.
 bench:
 	@CXX='$(CXX)' deps/install build micro
@@ -226,6 +226,11 @@ bench-redis: all
 
 bench-memory: all
 	@VARVE_SERVER=$(B)/varve-server utils/bench/bench-memory $(ARGS)
+
+# What cannot be had is left out of the comparison.
+bench-engine: $(B)/varve-tool
+	@deps/install engine || echo 'bench-engine: goes on with what is there' >&2
+	@VARVE_TOOL=$(B)/varve-tool utils/bench/bench-engine $(ARGS)
 
 # ---- Install and clean -----------------------------------------------------------------------
 
@@ -248,8 +253,9 @@ help:
 	@echo 'make test          install what is missing, build, run every test but the slow ones'
 	@echo 'make lint          layout, includes, clang-tidy; lint-fast leaves out the last'
 	@echo 'make format        lay out the sources anew'
-	@echo 'make bench         nanoseconds an operation; bench-redis compares with Redis, bench-memory'
-	@echo '                   loads more data than memory. ARGS=... passes options'
+	@echo 'make bench         nanoseconds an operation; bench-redis compares with Redis, bench-engine'
+	@echo '                   the engine alone with RocksDB and LevelDB, bench-memory loads more data'
+	@echo '                   than memory. ARGS=... passes options, such as --quick'
 	@echo 'make install       PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps          install what building, testing and linting need'
 	@echo 'make clean         remove build/; ./data stays'

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "server/version.h"
+#include "tools/bench.h"
+#include "tools/malloc_conf.h"
 
 namespace varve {
 namespace {
@@ -23,6 +25,7 @@ int PrintVersion(Arguments) {
 }
 
 constexpr Subcommand kSubcommands[] = {
+    {"bench", "measures the engine alone; bench --help lists workloads and options", RunBench},
     {"version", "prints the version", PrintVersion},
 };
 

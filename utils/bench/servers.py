@@ -83,7 +83,7 @@ def _siblings(core):
         return {core}
 
 
-def _before_exec(core):
+def before_exec(core):
     """Runs in the child: its core, and death with its parent, stopped or not."""
     libc = ctypes.CDLL(None)
 
@@ -110,7 +110,7 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 command(self.port, self.data_dir), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=_before_exec(core))
+                start_new_session=True, preexec_fn=before_exec(core))
         self.pid = self.process.pid
         try:
             self._wait_until_ready()

@@ -20,6 +20,7 @@ def load(name):
 
 redis = load("bench-redis")
 memory = load("bench-memory")
+engine = load("bench-engine")
 report = redis.report
 failed = 0
 
@@ -120,6 +121,46 @@ for why, reply, wrong in [("right", b"$2\r\nab\r\n", False), ("another", b"$2\r\
         expect("a reply that is " + why, wrong, True)
     stream.socket.close()
     listener.close()
+
+# ---- The programs of bench-engine
+
+STORES_OUTPUT = """------------------------------------------------
+fillrandom   :       4.963 micros/op 201479 ops/sec 24.817 seconds 5000000 operations;   22.3 MB/s
+readrandom   :       5.000 micros/op 200000 ops/sec 25.000 seconds 5000000 operations;   19.1 MB/s (4323160 of 5000000 found)
+readrandom   :       2.500 micros/op 400000 ops/sec 12.500 seconds 5000000 operations;   38.3 MB/s (4323160 of 5000000 found)
+fillsync     :     100.000 micros/op;    1.1 MB/s
+readwhilewriting :       8.000 micros/op 125000 ops/sec 8.000 seconds 1000000 operations;   11.9 MB/s
+Cumulative writes: 1000K writes, 1000K keys, 1000K commit groups
+"""
+stores = engine.stores
+expect("rates, of the second run where there are two",
+       {"fillrandom": 201479, "readrandom": 400000, "fillsync": 500000, "readwhilewriting": 125000},
+       stores.parse_rates(STORES_OUTPUT, 50))
+expect("RocksDB's writer", 125000, stores.RocksDb().written_beside(STORES_OUTPUT))
+expect("Varve's writer", 70000, stores.Varve([]).written_beside(
+    "readwhilewriting :       8.000 micros/op 70000 ops/sec;   11.9 MB/s (9 of 9 found) "
+    "beside 70000 writes/sec\n"))
+expect("live keys", 864665, round(engine.live_bytes(1000000) / 116))
+for why, names in [("unknown phase", "sek"), ("no data to read", "read")]:
+    try:
+        engine.choose_phases(names)
+        expect(why, "an exception", None)
+    except engine.Failure:
+        pass
+
+options = type("Options", (), {"phases": "random,read", "flags": "", "num": 1000000, "rounds": 2})
+run = engine.Run(options)
+run.machine, run.versions = "A machine", {"Varve": "Varve 0", "RocksDB": "RocksDB 7"}
+run.others = [stores.RocksDb()]
+run.results = {("Varve", "random/fillrandom"): [300, 200], ("RocksDB", "random/fillrandom"): [100, 100],
+               ("Varve", "random/wchar"): [232e6] * 2, ("RocksDB", "random/wchar"): [116e6] * 2,
+               ("Varve", "read/wchar"): [0, 0], ("RocksDB", "read/wchar"): [0, 0]}
+run.rows = [row for row in run.rows if row.workload == "fillrandom"]
+expect("ratio to the better one", (2.5, 2.0, 3.0), run.ratio_of(run.rows[0]))
+expect("more written is worse", (2.0, 2.0, 2.0), run.ratio("written", "written", min))
+expect("gates", [True, False], list(run.verdicts()))
+expect("a table without LevelDB", True, "| fillrandom | 100 (100-100) | - | 250 (200-300) | "
+       "**2.50x** (2.00-3.00) | >= 2.5x | met |" in run.markdown())
 
 for text, want in [("256mb", 256 << 20), ("1gb", 1 << 30), ("32m", 32000000), ("7", 7)]:
     expect(text, want, memory.parse_size(text))
