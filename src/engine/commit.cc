@@ -144,18 +144,6 @@ void EngineImpl::InsertDirty(const Entry& entry_in, const SharedBytes& shared, b
   }
 }
 
-bool EngineImpl::MayBeInTables(Slice key) const {
-  const uint64_t filter_hash = FilterHash(key);
-  for (const OpenTables::Table& table : tables_->levels[0]) {
-    if (table.meta->Spans(key) && table.reader->MayContain(filter_hash)) return true;
-  }
-  for (size_t level = 1; level < kLevels; ++level) {
-    const OpenTables::Table* table = tables_->Find(level, key);
-    if (table != nullptr && table->reader->MayContain(filter_hash)) return true;
-  }
-  return false;
-}
-
 // --- Counting ---
 
 void EngineImpl::AddCount(Slice key, int delta) {

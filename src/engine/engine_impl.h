@@ -2,7 +2,8 @@
 //
 //   recovery.cc     Open: manifest, tables, log. Close
 //   commit.cc       a batch's way in: record table, counts, log; freezing generations
-//   lookup.cc       a key's way out: record table, filters, blocks, waiting
+//   lookup.cc       a key's way out: record table, filters, blocks
+//   fetch.cc        parts of tables, from wherever they are; waiting
 //   scan.cc         many keys in order
 //   expiry.cc       what is due, in order of time
 //   flush.cc        frozen generations to tables; version edits; compactions
@@ -24,6 +25,7 @@
 
 #include "base/random.h"
 #include "engine/cache/block_cache.h"
+#include "engine/cache/table_cache.h"
 #include "engine/compaction/compaction_job.h"
 #include "engine/compaction/leveled.h"
 #include "engine/disk_reserve.h"
@@ -37,11 +39,11 @@
 
 namespace varve {
 
-// The tables of a version, open, in the order in which lookups meet them. Immutable.
-struct OpenTables {
+// The tables of a version, in the order in which lookups meet them. Immutable, but for what is in memory of them.
+struct LiveTables {
   struct Table {
     FileRef meta;
-    std::shared_ptr<const TableReader> reader;
+    TableCache::TableRef cached;
   };
   std::array<std::vector<Table>, kLevels> levels;
 
@@ -62,11 +64,16 @@ class EngineImpl final : public Engine {
   Status Get(Slice key, ReadScope& scope, Value* value) override;
   void Prefetch(std::span<const Slice> keys) override;
   Status RandomKey(Slice prefix, ReadScope& scope, std::string* key) override;
-  // A block from the cache, the scope's pins or the page cache; else kPending, and it is on its way.
-  Result<std::shared_ptr<const Block>> FetchBlock(const std::shared_ptr<const TableReader>& table,
-                                                  BlockHandle handle, ReadScope& scope);
   // Null, or what the table in front says about the key.
   const Record* FindRecord(Slice key, ReadScope& scope) const;
+
+  // fetch.cc. kPending, of all of them: it is on its way. REQUIRES: the table is live; a partition's is open.
+  using Part = std::shared_ptr<const void>;  // a TableReader, Partition or Block
+  Result<std::shared_ptr<const TableReader>> OpenTable(uint64_t number, ReadScope& scope);
+  Result<std::shared_ptr<const Partition>> FetchPartition(uint64_t number, size_t i,
+                                                          ReadScope& scope);
+  Result<std::shared_ptr<const Block>> FetchBlock(const std::shared_ptr<const TableReader>& table,
+                                                  BlockHandle handle, ReadScope& scope);
 
   // scan.cc
   std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope& scope) override;
@@ -99,7 +106,7 @@ class EngineImpl final : public Engine {
  private:
   // --- recovery.cc ---
   Status OpenOrCreateManifest();
-  Status OpenTablesOfVersion();
+  Status FindTablesOfVersion();
   Status RemoveStrangers();
   Status ReplayLogs();
   Status MakeDurable(uint64_t segment, uint64_t size_bytes);
@@ -116,7 +123,6 @@ class EngineImpl final : public Engine {
   void KillPrefix(Slice prefix, uint64_t group);
   // Whether all keys under `prefix` are dead, be it durable or not.
   bool IsDead(Slice prefix) const;
-  bool MayBeInTables(Slice key) const;
   std::unique_ptr<Generation> NewGeneration(uint64_t first_segment);
   bool GenerationIsFull() const;
   void Freeze();
@@ -129,12 +135,27 @@ class EngineImpl final : public Engine {
   // --- lookup.cc ---
   Status GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Value* value);
   // kOk: found an entry, put or tombstone. `pin` keeps it.
-  Status FindInTable(const OpenTables::Table& table, Slice key, ReadScope& scope, Entry* entry,
-                     std::shared_ptr<const Block>* pin);
+  Status FindInTable(TableCache::Table& table, Slice key, uint64_t filter_hash, ReadScope& scope,
+                     Entry* entry, std::shared_ptr<const Block>* pin);
+  bool MayBeInTable(TableCache::Table& table, Slice key, uint64_t filter_hash);
+  bool MayBeInTables(Slice key);
   void KeepClean(const Entry& entry, uint64_t hash, uint8_t kind);
-  void BlockLoaded(uint64_t file_number, BlockHandle handle,
-                   const Result<std::shared_ptr<const Block>>& loaded);
   Status RandomKeyFromTables(Slice prefix, ReadScope& scope, std::string* key);
+
+  // --- fetch.cc ---
+  // Null, with the reason in `status`, if it is not at hand. Without a scope nobody waits for what is on its way.
+  // What is returned holds until the caches make room, which is between commands.
+  const std::shared_ptr<const TableReader>* OpenTable(TableCache::Table& table, ReadScope* scope,
+                                                      Status* status);
+  // REQUIRES: the table is open.
+  const std::shared_ptr<const Partition>* FetchPartition(TableCache::Table& table, size_t i,
+                                                         ReadScope* scope, Status* status);
+  // Has a reader thread run `read`, unless that is under way; then `keep` runs, and `scope` need not wait
+  // any longer. Returns kPending.
+  Status Load(PartId id, ReadScope* scope, std::function<Result<Part>()> read,
+              std::function<void(const Part&)> keep);
+  void Loaded(PartId id, const Result<Part>& loaded);
+  void NoteReadError(const Status& status);
 
   // --- scan.cc ---
   // False: a worker is sorting, and `scope` waits for it.
@@ -150,9 +171,9 @@ class EngineImpl final : public Engine {
   static ExpiryCursor FirstExpiryCursor(int64_t first_expiry_ms);
   static void TakeDueFrom(Generation& generation, int64_t now_ms, size_t max,
                           std::vector<Due>* due);
-  Status TakeDueFrom(const OpenTables::Table& table, ExpiryCursor* cursor, int64_t now_ms,
-                     size_t max, ReadScope& scope, std::vector<Due>* due);
-  Status TakeDueAt(const OpenTables::Table& table, const ExpiryPlace& place, ReadScope& scope,
+  Status TakeDueFrom(TableCache::Table& table, ExpiryCursor* cursor, int64_t now_ms, size_t max,
+                     ReadScope& scope, std::vector<Due>* due);
+  Status TakeDueAt(TableCache::Table& table, const ExpiryPlace& place, ReadScope& scope,
                    std::vector<Due>* due);
 
   // --- flush.cc ---
@@ -176,6 +197,7 @@ class EngineImpl final : public Engine {
   void EndCompactionPause();
   void CompactionDone();
   void AddCountsTo(VersionEdit* edit, const CountDeltas& deltas) const;
+  void AddTable(const TableJobResult::Output& output);
   void RemoveTables(const FileList& files);
   void ServeFlushWaiters();
   void NoteError(const char* what, const Status& status);
@@ -189,6 +211,7 @@ class EngineImpl final : public Engine {
   uint64_t list_bytes() const;
   uint64_t dirty_bytes() const;
   uint64_t NewFileNumber() { return next_file_number_++; }
+  TableDirectory table_directory() const { return {&env_, options_.directory, state_.database_id}; }
 
   // Whether `this` is gone: for callbacks of jobs and timers.
   std::weak_ptr<bool> alive() const { return alive_; }
@@ -220,9 +243,7 @@ class EngineImpl final : public Engine {
   ManifestState state_;  // as of the last durable edit
   uint64_t next_file_number_ = 1;
   std::shared_ptr<ManifestWriter> manifest_;
-  std::shared_ptr<const OpenTables> tables_ = std::make_shared<OpenTables>();
-  std::unordered_map<uint64_t, std::shared_ptr<const TableReader>> readers_;  // by file number
-  uint64_t reader_bytes_ = 0;
+  std::shared_ptr<const LiveTables> tables_ = std::make_shared<LiveTables>();
   std::unordered_map<uint64_t, ExpiryCursor> expiry_cursors_;  // by file number
   int64_t tables_due_ms_ = 0;  // no table has anything to tell before; 0: to be found out
   std::deque<Change> changes_;
@@ -236,13 +257,9 @@ class EngineImpl final : public Engine {
   bool freeze_dead_armed_ = false;
 
   // --- Reading ---
-  BlockCache cache_;
-  struct BlockId {
-    uint64_t file_number;
-    uint64_t offset;
-    auto operator<=>(const BlockId&) const = default;
-  };
-  std::map<BlockId, std::vector<std::weak_ptr<ReadScope::Wait>>> loads_;
+  TableCache table_cache_;
+  BlockCache block_cache_;
+  std::map<PartId, std::vector<std::weak_ptr<ReadScope::Wait>>> loads_;
   // Scans that wait for a generation to be sorted, by generation id.
   std::map<uint8_t, std::vector<std::weak_ptr<ReadScope::Wait>>> sorts_;
 

@@ -51,6 +51,7 @@ struct EngineStats {
   std::array<Level, kLevels> levels;
   uint64_t table_bytes = 0;
   uint64_t tables = 0;
+  uint64_t open_tables = 0;
   uint64_t records = 0;  // in memory
   uint64_t dirty_records = 0;
   uint64_t frozen_generations = 0;

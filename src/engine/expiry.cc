@@ -27,15 +27,14 @@ Status EngineImpl::TakeDue(int64_t now_ms, size_t max, ReadScope& scope, std::ve
 
   int64_t next_ms = kNever;
   for (const auto& level : tables_->levels) {
-    for (const OpenTables::Table& table : level) {
-      if (table.reader->expiry_block_count() == 0) continue;
+    for (const LiveTables::Table& table : level) {
+      if (table.meta->expiring == 0) continue;
       ExpiryCursor& cursor =
           expiry_cursors_
-              .try_emplace(table.reader->file_number(),
-                           FirstExpiryCursor(table.reader->properties().first_expiry_ms))
+              .try_emplace(table.meta->number, FirstExpiryCursor(table.meta->first_expiry_ms))
               .first->second;
       if (cursor.due_ms <= now_ms && due->size() < max) {
-        const Status status = TakeDueFrom(table, &cursor, now_ms, max, scope, due);
+        const Status status = TakeDueFrom(*table.cached, &cursor, now_ms, max, scope, due);
         // What was found can be dealt with while the rest is loaded.
         if (!status.ok()) return due->empty() ? status : Status::Ok();
       }
@@ -63,13 +62,20 @@ void EngineImpl::TakeDueFrom(Generation& generation, int64_t now_ms, size_t max,
   }
 }
 
-Status EngineImpl::TakeDueFrom(const OpenTables::Table& table, ExpiryCursor* cursor, int64_t now_ms,
+Status EngineImpl::TakeDueFrom(TableCache::Table& table, ExpiryCursor* cursor, int64_t now_ms,
                                size_t max, ReadScope& scope, std::vector<Due>* due) {
-  const TableReader& reader = *table.reader;
+  Status status;
+  const auto* open = OpenTable(table, &scope, &status);
+  if (open == nullptr) {
+    if (status.is_pending()) return status;
+    cursor->due_ms = kNever;
+    return Status::Ok();
+  }
+  const TableReader& reader = **open;
   const std::string from = EncodeExpiryKey({cursor->stretch, cursor->block});
   for (size_t i = reader.FindExpiryBlockIndex(from); i < reader.expiry_block_count(); ++i) {
     const Result<std::shared_ptr<const Block>> block =
-        FetchBlock(table.reader, reader.ExpiryBlockAt(i), scope);
+        FetchBlock(*open, reader.ExpiryBlockAt(i), scope);
     if (block.status().is_pending()) return block.status();
     if (!block.ok()) break;
     BlockIterator it;
@@ -91,11 +97,18 @@ Status EngineImpl::TakeDueFrom(const OpenTables::Table& table, ExpiryCursor* cur
 }
 
 // kPending, or Ok: a block that cannot be read is passed over.
-Status EngineImpl::TakeDueAt(const OpenTables::Table& table, const ExpiryPlace& place,
-                             ReadScope& scope, std::vector<Due>* due) {
-  if (place.block >= table.reader->block_count()) return Status::Ok();
+Status EngineImpl::TakeDueAt(TableCache::Table& table, const ExpiryPlace& place, ReadScope& scope,
+                             std::vector<Due>* due) {
+  const std::shared_ptr<const TableReader>& reader = table.reader();
+  const size_t p = place.block / kPartitionBlocks;
+  if (p >= reader->partition_count()) return Status::Ok();
+  Status status;
+  const auto* partition = FetchPartition(table, p, &scope, &status);
+  if (partition == nullptr) return status.is_pending() ? status : Status::Ok();
+  const size_t b = place.block % kPartitionBlocks;
+  if (b >= (*partition)->blocks()) return Status::Ok();
   const Result<std::shared_ptr<const Block>> block =
-      FetchBlock(table.reader, table.reader->BlockAt(place.block), scope);
+      FetchBlock(reader, (*partition)->BlockAt(b), scope);
   if (!block.ok()) return block.status().is_pending() ? block.status() : Status::Ok();
   BlockIterator it;
   it.Reset(*block);

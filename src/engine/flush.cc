@@ -81,7 +81,7 @@ void EngineImpl::Flushed(const TableJobResult& result) {
     VersionEdit edit;
     for (const TableJobResult::Output& output : result.outputs) {
       edit.Add(output.meta);
-      readers_[output.meta->number] = output.reader;
+      AddTable(output);
     }
     edit.next_file_number = next_file_number_;
     edit.flushed_group = std::max(generation.last_group, state_.flushed_group);
@@ -172,10 +172,6 @@ void EngineImpl::MaybeCompact() {
   auto inputs = std::make_shared<CompactionInputs>();
   inputs->plan = *plan;
   inputs->version = state_.version;
-  for (const FileRef& file : plan->inputs) inputs->inputs.push_back(readers_.at(file->number));
-  for (const FileRef& file : plan->next_inputs) {
-    inputs->next_inputs.push_back(readers_.at(file->number));
-  }
   auto result = std::make_shared<TableJobResult>();
   env_.Schedule(
       Lane::kCompaction, [context, inputs, result] { *result = RunCompaction(*context, *inputs); },
@@ -211,7 +207,7 @@ void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& res
     for (const FileRef& file : plan.next_inputs) edit.Remove(*file);
     for (const TableJobResult::Output& output : result.outputs) {
       edit.Add(output.meta);
-      readers_[output.meta->number] = output.reader;
+      AddTable(output);
     }
     edit.next_file_number = next_file_number_;
     AddCountsTo(&edit, result.settled);
@@ -272,15 +268,18 @@ void EngineImpl::Compact(std::function<void(Status)> done) {
   });
 }
 
+// It stays open, and its partitions will be read when they are asked for: the page cache still has them.
+void EngineImpl::AddTable(const TableJobResult::Output& output) {
+  table_cache_.KeepReader(*table_cache_.Add(output.meta->number), output.reader);
+}
+
 void EngineImpl::RemoveTables(const FileList& files) {
   std::vector<std::string> paths;
   for (const FileRef& file : files) {
-    const auto it = readers_.find(file->number);
-    reader_bytes_ -= it->second->memory_bytes();
-    readers_.erase(it);
+    table_cache_.Erase(file->number);
     expiry_cursors_.erase(file->number);
-    cache_.EraseFile(file->number);
-    paths.push_back(JoinPath(options_.directory, TableFileName(file->number)));
+    block_cache_.EraseFile(file->number);
+    paths.push_back(table_directory().PathOf(file->number));
   }
   // Whoever still reads one has it open. What cannot be removed is removed at the next open.
   env_.Schedule(
@@ -377,15 +376,12 @@ void EngineImpl::EditWritten(const VersionEdit& edit) {
 }
 
 void EngineImpl::SetVersionTables() {
-  auto tables = std::make_shared<OpenTables>();
-  reader_bytes_ = 0;
+  auto tables = std::make_shared<LiveTables>();
   for (int level = 0; level < kLevels; ++level) {
     for (const FileRef& file : state_.version->level(level)) {
-      const std::shared_ptr<const TableReader>& reader = readers_.at(file->number);
-      tables->levels[static_cast<size_t>(level)].push_back({file, reader});
+      tables->levels[static_cast<size_t>(level)].push_back({file, table_cache_.Add(file->number)});
     }
   }
-  for (const auto& [number, reader] : readers_) reader_bytes_ += reader->memory_bytes();
   tables_ = std::move(tables);
   tables_due_ms_ = 0;
 }

@@ -2,12 +2,11 @@
 //
 //   1. the record table: whatever it says is the newest there is
 //   2. tables from new to old, each asked only if the key is in its range and its filter says maybe
-//   3. a block: from the cache, from what this command waited for, from the page cache without waiting, or
-//      else from a reader thread, and the command is run again when it has come
+//   3. a block of it; for where all this comes from see fetch.cc
 //
 // What a table had to be asked for stays behind as a clean record, an "absent" one for a miss.
 //
-// Threads: loop; loads on Lane::kRead.
+// Threads: loop.
 #include <algorithm>
 #include <utility>
 
@@ -18,7 +17,7 @@
 
 namespace varve {
 
-const OpenTables::Table* OpenTables::Find(size_t level, Slice key) const {
+const LiveTables::Table* LiveTables::Find(size_t level, Slice key) const {
   const std::vector<Table>& tables = levels[level];
   const auto it =
       std::lower_bound(tables.begin(), tables.end(), key,
@@ -74,20 +73,16 @@ Status EngineImpl::GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Val
   const uint64_t filter_hash = FilterHash(key);
   Entry entry;
   std::shared_ptr<const Block> pin;
-  const auto look = [&](const OpenTables::Table& table) -> Status {
-    if (!table.reader->MayContain(filter_hash)) {
-      ++stats_.filter_negatives;
-      return Status::NotFound();
-    }
-    return FindInTable(table, key, scope, &entry, &pin);
+  const auto look = [&](const LiveTables::Table& table) {
+    return FindInTable(*table.cached, key, filter_hash, scope, &entry, &pin);
   };
   Status status = Status::NotFound();
-  for (const OpenTables::Table& table : tables_->levels[0]) {
+  for (const LiveTables::Table& table : tables_->levels[0]) {
     if (!table.meta->Spans(key)) continue;
     if (status = look(table); !status.is_not_found()) break;
   }
   for (size_t level = 1; level < kLevels && status.is_not_found(); ++level) {
-    const OpenTables::Table* table = tables_->Find(level, key);
+    const LiveTables::Table* table = tables_->Find(level, key);
     if (table != nullptr) status = look(*table);
   }
   if (status.is_not_found()) {
@@ -112,13 +107,42 @@ Status EngineImpl::GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Val
   return Status::Ok();
 }
 
-Status EngineImpl::FindInTable(const OpenTables::Table& table, Slice key, ReadScope& scope,
-                               Entry* entry, std::shared_ptr<const Block>* pin) {
-  Result<std::shared_ptr<const Block>> block =
-      FetchBlock(table.reader, table.reader->FindBlock(key), scope);
+Status EngineImpl::FindInTable(TableCache::Table& table, Slice key, uint64_t filter_hash,
+                               ReadScope& scope, Entry* entry, std::shared_ptr<const Block>* pin) {
+  Status status;
+  const auto* reader = OpenTable(table, &scope, &status);
+  if (reader == nullptr) return status;
+  const auto* partition = FetchPartition(table, (*reader)->FindPartition(key), &scope, &status);
+  if (partition == nullptr) return status;
+  if (!(*partition)->MayContain(filter_hash)) {
+    ++stats_.filter_negatives;
+    return Status::NotFound();
+  }
+  Result<std::shared_ptr<const Block>> block = FetchBlock(*reader, (*partition)->Find(key), scope);
   if (!block.ok()) return block.status();
   *pin = std::move(*block);
   return (*pin)->Find(key, entry) ? Status::Ok() : Status::NotFound();
+}
+
+// Without a wait: a filter that is not at hand says maybe, and is at hand the next time.
+bool EngineImpl::MayBeInTable(TableCache::Table& table, Slice key, uint64_t filter_hash) {
+  Status status;
+  const auto* reader = OpenTable(table, nullptr, &status);
+  if (reader == nullptr) return true;
+  const auto* partition = FetchPartition(table, (*reader)->FindPartition(key), nullptr, &status);
+  return partition == nullptr || (*partition)->MayContain(filter_hash);
+}
+
+bool EngineImpl::MayBeInTables(Slice key) {
+  const uint64_t filter_hash = FilterHash(key);
+  for (const LiveTables::Table& table : tables_->levels[0]) {
+    if (table.meta->Spans(key) && MayBeInTable(*table.cached, key, filter_hash)) return true;
+  }
+  for (size_t level = 1; level < kLevels; ++level) {
+    const LiveTables::Table* table = tables_->Find(level, key);
+    if (table != nullptr && MayBeInTable(*table->cached, key, filter_hash)) return true;
+  }
+  return false;
 }
 
 void EngineImpl::KeepClean(const Entry& entry, uint64_t hash, uint8_t kind) {
@@ -126,58 +150,6 @@ void EngineImpl::KeepClean(const Entry& entry, uint64_t hash, uint8_t kind) {
   record_bytes_ += record->charge_bytes();
   records_.Insert(record, hash);
   ScheduleUpkeep();
-}
-
-Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
-    const std::shared_ptr<const TableReader>& table, BlockHandle handle, ReadScope& scope) {
-  if (const auto& cached = cache_.Lookup(table->file_number(), handle.offset)) {
-    ++stats_.block_hits;
-    return cached;
-  }
-  if (const PinnedBlock* pinned = scope.FindBlock(table->file_number(), handle.offset)) {
-    if (!pinned->status.ok()) return pinned->status;
-    return pinned->block;
-  }
-  Result<std::shared_ptr<const Block>> block = table->TryReadBlock(handle);
-  if (block.ok()) {
-    ++stats_.block_reads_nowait;
-    cache_.Insert(table->file_number(), handle.offset, *block);
-    return block;
-  }
-  if (!block.status().is_pending()) {
-    ++stats_.block_errors;
-    NoteError("read", block.status());
-    return block;
-  }
-  std::vector<std::weak_ptr<ReadScope::Wait>>& waits =
-      loads_[BlockId{table->file_number(), handle.offset}];
-  waits.push_back(scope.Expect());
-  if (waits.size() > 1) return Status::Pending();  // someone else has asked already
-  ++stats_.block_reads_waited;
-  auto loaded = std::make_shared<Result<std::shared_ptr<const Block>>>(Status::Pending());
-  env_.Schedule(
-      Lane::kRead, [table, handle, loaded] { *loaded = table->ReadBlock(handle); },
-      [this, alive = alive(), table, handle, loaded] {
-        if (!alive.expired()) BlockLoaded(table->file_number(), handle, *loaded);
-      });
-  return Status::Pending();
-}
-
-void EngineImpl::BlockLoaded(uint64_t file_number, BlockHandle handle,
-                             const Result<std::shared_ptr<const Block>>& loaded) {
-  PinnedBlock pinned{file_number, handle.offset, nullptr, loaded.status()};
-  if (loaded.ok()) {
-    pinned.block = *loaded;
-    // A table that was dropped meanwhile leaves nothing in the cache.
-    if (readers_.contains(file_number)) cache_.Insert(file_number, handle.offset, *loaded);
-  } else {
-    ++stats_.block_errors;
-    NoteError("read", loaded.status());
-  }
-  const auto it = loads_.find(BlockId{file_number, handle.offset});
-  const std::vector<std::weak_ptr<ReadScope::Wait>> waits = std::move(it->second);
-  loads_.erase(it);
-  for (const std::weak_ptr<ReadScope::Wait>& wait : waits) ReadScope::Arrived(wait, &pinned);
 }
 
 // --- A key by chance ---
@@ -188,7 +160,9 @@ Status EngineImpl::RandomKey(Slice prefix, ReadScope& scope, std::string* key) {
   if (scope.random_seed == 0) scope.random_seed = random_.Next() | 1;
   Random random(scope.random_seed);
   uint64_t table_entries = 0;
-  for (const auto& [number, reader] : readers_) table_entries += reader->properties().entries;
+  for (const auto& level : tables_->levels) {
+    for (const LiveTables::Table& table : level) table_entries += table.meta->entries;
+  }
   // From memory or from the tables, as the keys lie. What memory holds of the tables' keys counts twice.
   const bool memory_first =
       records_complete_ || random.Uniform(records_.size() + table_entries + 1) < records_.size();
@@ -218,23 +192,32 @@ Status EngineImpl::RandomKey(Slice prefix, ReadScope& scope, std::string* key) {
   return Status::NotFound();
 }
 
+// A table by its number of entries, then any of its partitions, any block of that, any key of that.
 Status EngineImpl::RandomKeyFromTables(Slice prefix, ReadScope& scope, std::string* key) {
   Random random(scope.random_seed);
-  std::vector<const OpenTables::Table*> tables;
-  uint64_t blocks = 0;
+  std::vector<const LiveTables::Table*> tables;
+  uint64_t entries = 0;
   for (const auto& level : tables_->levels) {
-    for (const OpenTables::Table& table : level) {
+    for (const LiveTables::Table& table : level) {
       tables.push_back(&table);
-      blocks += table.reader->block_count();
+      entries += table.meta->entries;
     }
   }
   constexpr int kTries = 16;
-  for (int i = 0; i < kTries && blocks > 0; ++i) {
-    uint64_t pick = random.Uniform(blocks);
+  for (int i = 0; i < kTries && entries > 0; ++i) {
+    uint64_t pick = random.Uniform(entries);
     size_t t = 0;
-    while (pick >= tables[t]->reader->block_count()) pick -= tables[t++]->reader->block_count();
-    const std::shared_ptr<const TableReader>& reader = tables[t]->reader;
-    Result<std::shared_ptr<const Block>> block = FetchBlock(reader, reader->BlockAt(pick), scope);
+    while (pick >= tables[t]->meta->entries) pick -= tables[t++]->meta->entries;
+    TableCache::Table& table = *tables[t]->cached;
+    Status status;
+    const auto* reader = OpenTable(table, &scope, &status);
+    if (reader == nullptr) return status;
+    const size_t p = random.Uniform((*reader)->partition_count());
+    const auto* partition = FetchPartition(table, p, &scope, &status);
+    if (partition == nullptr) return status;
+    const size_t b = random.Uniform((*partition)->blocks());
+    Result<std::shared_ptr<const Block>> block =
+        FetchBlock(*reader, (*partition)->BlockAt(b), scope);
     if (!block.ok()) return block.status();
     std::vector<std::string> candidates;
     BlockIterator it;

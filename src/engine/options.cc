@@ -15,6 +15,9 @@ void Options::Derive() {
   // The reserve for a full disk has room for a generation, and so for one table to be rewritten.
   if (table_bytes == 0) table_bytes = std::clamp<uint64_t>(generation_bytes, 2u << 20, 32u << 20);
   if (block_cache_bytes == 0) block_cache_bytes = memory_limit_bytes / 8;
+  // Enough for the filters and indexes of a database ten times the limit. A byte here spares more reads than one
+  // in the block cache.
+  if (table_cache_bytes == 0) table_cache_bytes = memory_limit_bytes / 8;
   if (segment_bytes == 0)
     segment_bytes = std::clamp<uint64_t>(generation_bytes, 1u << 20, 16u << 20);
   // Overwriting one key for ever must not keep a log for ever.

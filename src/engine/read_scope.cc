@@ -5,10 +5,10 @@
 
 namespace varve {
 
-void ReadScope::Arrived(const std::weak_ptr<Wait>& weak, const PinnedBlock* block) {
+void ReadScope::Arrived(const std::weak_ptr<Wait>& weak, const PinnedPart* part) {
   const std::shared_ptr<Wait> wait = weak.lock();
   if (!wait) return;  // Whoever asked is gone.
-  if (block != nullptr) wait->blocks.push_back(*block);
+  if (part != nullptr) wait->parts.push_back(*part);
   CHECK(wait->outstanding > 0);
   if (--wait->outstanding > 0 || !wait->ready) return;
   // Moved out first: the command runs again in here and may start a new wait.
@@ -17,10 +17,10 @@ void ReadScope::Arrived(const std::weak_ptr<Wait>& weak, const PinnedBlock* bloc
   ready();
 }
 
-const PinnedBlock* ReadScope::FindBlock(uint64_t file_number, uint64_t offset) const {
+const PinnedPart* ReadScope::FindPart(PartId id) const {
   if (!wait_) return nullptr;
-  for (const PinnedBlock& pinned : wait_->blocks) {
-    if (pinned.file_number == file_number && pinned.offset == offset) return &pinned;
+  for (const PinnedPart& pinned : wait_->parts) {
+    if (pinned.id == id) return &pinned;
   }
   return nullptr;
 }

@@ -23,13 +23,20 @@
 
 namespace varve {
 
-class Block;
+// Which part of which table: a block or a partition by where it begins, the end of the file, with which a table
+// is opened, by kTableEnd.
+struct PartId {
+  static constexpr uint64_t kTableEnd = UINT64_MAX;
 
-// A block that a wait has brought, or why it could not be brought.
-struct PinnedBlock {
   uint64_t file_number = 0;
   uint64_t offset = 0;
-  std::shared_ptr<const Block> block;
+  auto operator<=>(const PartId&) const = default;
+};
+
+// A part that a wait has brought, or why it could not be brought.
+struct PinnedPart {
+  PartId id;
+  std::shared_ptr<const void> part;  // a Block, Partition or TableReader
   Status status;
 };
 
@@ -38,7 +45,7 @@ class ReadScope {
   // One wait, shared between the scope and the loads it waits for.
   struct Wait {
     int outstanding = 0;
-    std::vector<PinnedBlock> blocks;
+    std::vector<PinnedPart> parts;
     std::function<void()> ready;
   };
 
@@ -48,11 +55,11 @@ class ReadScope {
     ++wait_->outstanding;
     return wait_;
   }
-  // Runs `ready` when it was the last. `block` is null for what is no block, such as a turn of the loop.
-  static void Arrived(const std::weak_ptr<Wait>& weak, const PinnedBlock* block);
+  // Runs `ready` when it was the last. `part` is null for what is none, such as a turn of the loop.
+  static void Arrived(const std::weak_ptr<Wait>& weak, const PinnedPart* part);
 
   // What earlier waits of this command brought.
-  const PinnedBlock* FindBlock(uint64_t file_number, uint64_t offset) const;
+  const PinnedPart* FindPart(PartId id) const;
 
   // Something was used that must live until the command is done.
   void Pin(std::shared_ptr<const void> pin) { pins_.push_back(std::move(pin)); }

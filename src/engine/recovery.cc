@@ -2,7 +2,7 @@
 //
 //   1. lock       one process per directory
 //   2. manifest   the state as of its last durable edit; none: a new database
-//   3. tables     opened, their filters and indexes read
+//   3. tables     are there; none is opened before someone asks for what it holds
 //   4. log        replayed behind the newest group that tables have, into the record table; then synced, for what we
 //                 are about to show must not be taken back by a power cut
 //   5. manifest   begun anew, with where the log ended: what was cut off there never comes back
@@ -42,9 +42,15 @@ Result<std::unique_ptr<Engine>> Engine::Open(const Options& options, Env& env) {
 }
 
 EngineImpl::EngineImpl(const Options& options, Env& env)
-    : options_(options), env_(env), random_(env.RandomU64()), records_(env.RandomU64()), cache_(0) {
+    : options_(options),
+      env_(env),
+      random_(env.RandomU64()),
+      records_(env.RandomU64()),
+      block_cache_(0) {
   options_.Derive();
-  cache_.SetCapacity(options_.block_cache_bytes);
+  block_cache_.SetCapacity(options_.block_cache_bytes);
+  table_cache_.SetCapacity(options_.table_cache_bytes);
+  table_cache_.SetOpenMax(options_.open_tables_max);
   // The flush of one generation frees as much log. The next segments must find room, too.
   reserve_ = std::make_unique<DiskReserve>(env_, options_.directory,
                                            options_.generation_bytes + 2 * options_.segment_bytes,
@@ -77,7 +83,7 @@ Status EngineImpl::Recover() {
   DiskReserve::RemoveOld(env_, options_.directory);
 
   RETURN_IF_ERROR(OpenOrCreateManifest());
-  RETURN_IF_ERROR(OpenTablesOfVersion());
+  RETURN_IF_ERROR(FindTablesOfVersion());
   records_complete_ = state_.version->table_count() == 0;
   counts_ = state_.counts;
   return ReplayLogs();
@@ -117,16 +123,14 @@ Status EngineImpl::StartManifest() {
   return manifest_->Start(number, state_.Snapshot());
 }
 
-Status EngineImpl::OpenTablesOfVersion() {
+Status EngineImpl::FindTablesOfVersion() {
+  Result<std::vector<std::string>> names = env_.List(options_.directory);
+  if (!names.ok()) return names.status();
   for (int level = 0; level < kLevels; ++level) {
     for (const FileRef& meta : state_.version->level(level)) {
-      const std::string path = JoinPath(options_.directory, TableFileName(meta->number));
-      Result<std::unique_ptr<File>> file = env_.Open(path, OpenMode::kRead);
-      if (!file.ok()) return file.status();
-      Result<std::shared_ptr<TableReader>> reader =
-          TableReader::Open(std::move(*file), path, meta->number, state_.database_id);
-      if (!reader.ok()) return reader.status();
-      readers_[meta->number] = std::move(*reader);
+      if (std::binary_search(names->begin(), names->end(), TableFileName(meta->number))) continue;
+      return Status::Corruption(table_directory().PathOf(meta->number) +
+                                ": missing, though the manifest names it");
     }
   }
   SetVersionTables();
@@ -239,7 +243,7 @@ Status EngineImpl::RemoveStrangers() {
     if (!file) continue;
     bool wanted = true;
     switch (file->kind) {
-      case FileKind::kTable: wanted = readers_.contains(file->number); break;
+      case FileKind::kTable: wanted = table_cache_.Find(file->number) != nullptr; break;
       case FileKind::kLog: wanted = file->number >= state_.first_log_segment; break;
       case FileKind::kManifest: wanted = file->number == manifest_->number(); break;
       case FileKind::kTemporary: wanted = false; break;

@@ -49,10 +49,17 @@ class RunIterator final : public EntryIterator {
   Entry entry_;
 };
 
-// Blocks for a command on the loop: those that are not in memory make it wait.
+// For a command on the loop: what is not in memory makes it wait.
 class LoopBlockSource final : public BlockSource {
  public:
   LoopBlockSource(EngineImpl& engine, ReadScope& scope) : engine_(engine), scope_(scope) {}
+  Result<std::shared_ptr<const TableReader>> Open(const FileMeta& table) override {
+    return engine_.OpenTable(table.number, scope_);
+  }
+  Result<std::shared_ptr<const Partition>> FetchPartition(
+      const std::shared_ptr<const TableReader>& table, size_t i) override {
+    return engine_.FetchPartition(table->file_number(), i, scope_);
+  }
   Result<std::shared_ptr<const Block>> Fetch(const std::shared_ptr<const TableReader>& table,
                                              BlockHandle handle) override {
     return engine_.FetchBlock(table, handle, scope_);
@@ -71,7 +78,7 @@ class ScanIterator final : public EntryIterator {
 
   BlockSource& source() { return source_; }
   // The tables of one level, kept for as long as the scan lives.
-  std::vector<std::shared_ptr<const TableReader>>& NewLevel() { return levels_.emplace_back(); }
+  FileList& NewLevel() { return levels_.emplace_back(); }
   void SetMerge(std::unique_ptr<EntryIterator> merge) { merge_ = std::move(merge); }
 
   void SeekToFirst() override {
@@ -109,7 +116,7 @@ class ScanIterator final : public EntryIterator {
   const std::string lower_;
   const std::string upper_;
   LoopBlockSource source_;
-  std::deque<std::vector<std::shared_ptr<const TableReader>>> levels_;
+  std::deque<FileList> levels_;
   std::unique_ptr<EntryIterator> merge_;
   Entry entry_;
 };
@@ -156,14 +163,14 @@ std::unique_ptr<EntryIterator> EngineImpl::Scan(Slice lower, Slice upper, ReadSc
   const auto outside = [&](const FileMeta& meta) {
     return meta.largest < lower || (!upper.empty() && meta.smallest >= upper);
   };
-  for (const OpenTables::Table& table : tables_->levels[0]) {
+  for (const LiveTables::Table& table : tables_->levels[0]) {
     if (outside(*table.meta)) continue;
-    children.push_back(std::make_unique<TableIterator>(table.reader, scan->source()));
+    children.push_back(std::make_unique<TableIterator>(table.meta, scan->source()));
   }
   for (size_t level = 1; level < kLevels; ++level) {
-    std::vector<std::shared_ptr<const TableReader>>& tables = scan->NewLevel();
-    for (const OpenTables::Table& table : tables_->levels[level]) {
-      if (!outside(*table.meta)) tables.push_back(table.reader);
+    FileList& tables = scan->NewLevel();
+    for (const LiveTables::Table& table : tables_->levels[level]) {
+      if (!outside(*table.meta)) tables.push_back(table.meta);
     }
     if (tables.empty()) continue;
     children.push_back(std::make_unique<LevelIterator>(tables, scan->source()));

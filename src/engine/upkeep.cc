@@ -1,6 +1,7 @@
 // engine/upkeep.cc: the memory budget, in slices.
 //
-// Used memory is what the engine accounts for, plus what its user reports. Above the high mark
+// Used memory is what the engine accounts for, plus what its user reports. Tables have a budget of their own within
+// it: see cache/table_cache.h. Above the high mark
 // a hand sweeps the record table and evicts clean records that nobody looked at since it last came by
 // (CLOCK), until the low mark is reached.
 //
@@ -40,8 +41,8 @@ double Debt(double value, double slow, double max) {
 }  // namespace
 
 uint64_t EngineImpl::memory_used() const {
-  return record_bytes_ + records_.slot_bytes() + list_bytes() + cache_.memory_bytes() +
-         reader_bytes_ + log_->pending_bytes() + outside_bytes_;
+  return record_bytes_ + records_.slot_bytes() + list_bytes() + block_cache_.memory_bytes() +
+         table_cache_.memory_bytes() + log_->pending_bytes() + outside_bytes_;
 }
 
 uint64_t EngineImpl::list_bytes() const {
@@ -55,9 +56,11 @@ void EngineImpl::SetMemoryLimit(uint64_t memory_limit_bytes) {
   options_.memory_limit_bytes = memory_limit_bytes;
   options_.generation_bytes = 0;
   options_.block_cache_bytes = 0;
+  options_.table_cache_bytes = 0;
   options_.log_bytes_per_generation = 0;
   options_.Derive();
-  cache_.SetCapacity(options_.block_cache_bytes);
+  block_cache_.SetCapacity(options_.block_cache_bytes);
+  table_cache_.SetCapacity(options_.table_cache_bytes);
   ScheduleUpkeep();
 }
 
@@ -69,7 +72,7 @@ void EngineImpl::SetOutsideMemory(uint64_t bytes) {
 void EngineImpl::ScheduleUpkeep() {
   if (upkeep_posted_ || closing_) return;
   const bool evict = memory_used() > options_.memory_limit_bytes / 100 * kHighMarkPercent;
-  if (!evict && flushed_.empty()) return;
+  if (!evict && flushed_.empty() && table_cache_.Fits()) return;
   upkeep_posted_ = true;
   env_.Post([this, alive = alive()] {
     if (alive.expired()) return;
@@ -84,6 +87,7 @@ void EngineImpl::RunUpkeep() {
   while (more && env_.MonotonicUs() < until_us) {
     more = CleanSome();
     more = EvictSome() || more;
+    more = !table_cache_.MakeRoom() || more;
   }
   if (more) ScheduleUpkeep();
 }
@@ -186,8 +190,9 @@ EngineStats EngineImpl::stats() const {
   stats.dirty_bytes = dirty_bytes();
   stats.slot_bytes = records_.slot_bytes();
   stats.list_bytes = list_bytes();
-  stats.block_cache_bytes = cache_.memory_bytes();
-  stats.index_and_filter_bytes = reader_bytes_;
+  stats.block_cache_bytes = block_cache_.memory_bytes();
+  stats.index_and_filter_bytes = table_cache_.memory_bytes();
+  stats.open_tables = table_cache_.open_tables();
   return stats;
 }
 

@@ -283,6 +283,7 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Text("write_refusal", stats.write_refusal);
   out.Text("last_error", stats.last_error);
   out.Count("tables", stats.tables);
+  out.Count("open_tables", stats.open_tables);
   out.Count("table_bytes", stats.table_bytes);
   for (size_t level = 0; level < stats.levels.size(); ++level) {
     if (stats.levels[level].tables == 0) continue;

@@ -30,6 +30,8 @@ Options ChooseOptions(Random& random) {
   options.level0_tables_compact = static_cast<int>(one_of({2, 4}));
   options.compression_level = random.OneIn(4) ? 1 : 0;
   options.spare_segments_max = one_of({0, 1, 3});
+  options.table_cache_bytes = one_of({1, 4096, 1 << 20});
+  options.open_tables_max = one_of({1, 3, 1000});
   return options;
 }
 

@@ -49,9 +49,7 @@ class OutputTables {
   }
 
  private:
-  std::string Path(uint64_t number) const {
-    return JoinPath(context_.options.directory, TableFileName(number));
-  }
+  std::string Path(uint64_t number) const { return context_.tables().PathOf(number); }
 
   Status Begin() {
     CHECK(begun_ < context_.file_numbers.size());
@@ -237,19 +235,19 @@ TableJobResult RunCompaction(const TableJobContext& context, const CompactionInp
   TableJobResult result;
   // One source each: they read ahead, and a shared one would lose its place.
   std::vector<std::unique_ptr<DirectBlockSource>> sources;
-  const auto new_source = [&sources]() -> BlockSource& {
-    return *sources.emplace_back(std::make_unique<DirectBlockSource>());
+  const auto new_source = [&]() -> BlockSource& {
+    return *sources.emplace_back(std::make_unique<DirectBlockSource>(context.tables()));
   };
   std::vector<std::unique_ptr<EntryIterator>> children;
   if (inputs.plan.level == 0) {
-    for (const auto& reader : inputs.inputs) {
-      children.push_back(std::make_unique<TableIterator>(reader, new_source()));
+    for (const FileRef& file : inputs.plan.inputs) {
+      children.push_back(std::make_unique<TableIterator>(file, new_source()));
     }
   } else {
-    children.push_back(std::make_unique<LevelIterator>(inputs.inputs, new_source()));
+    children.push_back(std::make_unique<LevelIterator>(inputs.plan.inputs, new_source()));
   }
-  if (!inputs.next_inputs.empty()) {
-    children.push_back(std::make_unique<LevelIterator>(inputs.next_inputs, new_source()));
+  if (!inputs.plan.next_inputs.empty()) {
+    children.push_back(std::make_unique<LevelIterator>(inputs.plan.next_inputs, new_source()));
   }
   for (const auto* files : {&inputs.plan.inputs, &inputs.plan.next_inputs}) {
     for (const FileRef& file : *files) result.bytes_read += file->size_bytes;

@@ -24,7 +24,7 @@
 #include "engine/compaction/policy.h"
 #include "engine/options.h"
 #include "engine/records/generation.h"
-#include "engine/table/table_reader.h"
+#include "engine/table/table_directory.h"
 #include "engine/version/dead_prefixes.h"
 #include "env/env.h"
 
@@ -54,6 +54,8 @@ struct TableJobContext {
       dead_prefixes;  // only such as are durable: a job may not make true what a power cut could take back
   std::vector<uint64_t> file_numbers;  // reserved for outputs
   int64_t now_ms = 0;
+
+  TableDirectory tables() const { return {env, options.directory, database_id}; }
 };
 
 // To one table of level 0, or none if nothing is left.
@@ -61,8 +63,7 @@ TableJobResult FlushGeneration(const TableJobContext& context, const Generation&
 
 struct CompactionInputs {
   CompactionPlan plan;
-  std::shared_ptr<const Version> version;                               // tells what lies below
-  std::vector<std::shared_ptr<const TableReader>> inputs, next_inputs;  // as in the plan
+  std::shared_ptr<const Version> version;  // tells what lies below
 };
 TableJobResult RunCompaction(const TableJobContext& context, const CompactionInputs& inputs);
 

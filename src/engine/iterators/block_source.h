@@ -1,15 +1,17 @@
-// engine/iterators/block_source.h: where an iterator gets its blocks from.
+// engine/iterators/block_source.h: where an iterator gets tables, partitions and blocks from.
 //
-// On the loop that is the engine, with its cache and kPending for what must come from the disk; on
+// On the loop that is the engine, with its caches and kPending for what must come from the disk; on
 // a worker a DirectBlockSource.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "base/result.h"
-#include "engine/table/table_reader.h"
+#include "engine/table/table_directory.h"
+#include "engine/version/file_meta.h"
 
 namespace varve {
 
@@ -17,12 +19,15 @@ class BlockSource {
  public:
   virtual ~BlockSource() = default;
 
-  // kPending: not here yet, but on its way; make the iterator again when it has come.
+  // kPending, of any of them: not here yet, but on its way; make the iterator again when it has come.
+  virtual Result<std::shared_ptr<const TableReader>> Open(const FileMeta& table) = 0;
+  virtual Result<std::shared_ptr<const Partition>> FetchPartition(
+      const std::shared_ptr<const TableReader>& table, size_t i) = 0;
   virtual Result<std::shared_ptr<const Block>> Fetch(
       const std::shared_ptr<const TableReader>& table, BlockHandle handle) = 0;
 };
 
-// Reads past all caches, ahead of an iterator that goes forward.
+// Reads past all caches, and blocks ahead of an iterator that goes forward.
 //
 // A first read brings one block's neighbourhood; each read that continues the last one doubles, up
 // to the limit. Threads: worker, one at a time. One for each iterator: two that take turns would
@@ -32,9 +37,16 @@ class DirectBlockSource final : public BlockSource {
   static constexpr size_t kReadaheadBytesMin = 64 * 1024;
   static constexpr size_t kReadaheadBytesMax = 512 * 1024;
 
-  explicit DirectBlockSource(size_t readahead_bytes_max = kReadaheadBytesMax)
-      : readahead_bytes_max_(readahead_bytes_max) {}
+  explicit DirectBlockSource(TableDirectory tables, size_t readahead_bytes_max = kReadaheadBytesMax)
+      : tables_(std::move(tables)), readahead_bytes_max_(readahead_bytes_max) {}
 
+  Result<std::shared_ptr<const TableReader>> Open(const FileMeta& table) override {
+    return tables_.Open(table.number);
+  }
+  Result<std::shared_ptr<const Partition>> FetchPartition(
+      const std::shared_ptr<const TableReader>& table, size_t i) override {
+    return table->ReadPartition(i);
+  }
   Result<std::shared_ptr<const Block>> Fetch(const std::shared_ptr<const TableReader>& table,
                                              BlockHandle handle) override;
 
@@ -42,6 +54,7 @@ class DirectBlockSource final : public BlockSource {
   bool Holds(const TableReader& table, BlockHandle handle) const;
   Status FillFrom(const std::shared_ptr<const TableReader>& table, uint64_t offset);
 
+  const TableDirectory tables_;
   const size_t readahead_bytes_max_;
   size_t readahead_bytes_ = 0;  // of the last read
   // [window_offset_, window_offset_ + window_bytes_) of table_'s file.

@@ -12,9 +12,9 @@ void LevelIterator::SeekToFirst() {
 }
 
 void LevelIterator::Seek(Slice target) {
-  const auto table = std::partition_point(
-      tables_.begin(), tables_.end(),
-      [target](const std::shared_ptr<const TableReader>& t) { return t->largest_key() < target; });
+  const auto table =
+      std::partition_point(tables_.begin(), tables_.end(),
+                           [target](const FileRef& file) { return file->largest < target; });
   if (Enter(static_cast<size_t>(table - tables_.begin()))) table_->Seek(target);
 }
 

@@ -15,7 +15,7 @@ namespace varve {
 
 class LevelIterator final : public EntryIterator {
  public:
-  using Tables = std::span<const std::shared_ptr<const TableReader>>;
+  using Tables = std::span<const FileRef>;
 
   // REQUIRES: each table's smallest key is greater than the largest of the table before.
   // `tables` is borrowed, as from a Version that the caller holds: it and `source` must outlive

@@ -6,11 +6,12 @@
 namespace varve {
 
 void TableIterator::SeekToFirst() {
-  if (Enter(0)) block_.SeekToFirst();
+  if (EnterTable() && EnterPartition(0) && EnterBlock(0)) block_.SeekToFirst();
 }
 
 void TableIterator::Seek(Slice target) {
-  if (!Enter(table_->FindBlockIndex(target))) return;
+  if (!EnterTable() || !EnterPartition(table_->FindPartition(target))) return;
+  if (!EnterBlock(partition_->FindIndex(target))) return;
   block_.Seek(target);
   if (!block_.Valid()) NextBlock();
 }
@@ -21,19 +22,48 @@ void TableIterator::Next() {
   if (!block_.Valid()) NextBlock();
 }
 
-bool TableIterator::Enter(size_t i) {
+bool TableIterator::EnterTable() {
   status_ = Status::Ok();
+  if (table_) return true;
+  Result<std::shared_ptr<const TableReader>> table = source_.Open(*file_);
+  if (!table.ok()) return Fail(table.status());
+  table_ = std::move(*table);
+  return true;
+}
+
+bool TableIterator::EnterPartition(size_t i) {
+  if (partition_ && partition_index_ == i) return true;
+  block_.Reset(nullptr);
+  partition_.reset();
+  Result<std::shared_ptr<const Partition>> partition = source_.FetchPartition(table_, i);
+  if (!partition.ok()) return Fail(partition.status());
+  partition_ = std::move(*partition);
+  partition_index_ = i;
+  return true;
+}
+
+bool TableIterator::EnterBlock(size_t i) {
   if (block_.block() && block_index_ == i) return true;  // A seek within the same block.
-  Result<std::shared_ptr<const Block>> block = source_.Fetch(table_, table_->BlockAt(i));
+  Result<std::shared_ptr<const Block>> block = source_.Fetch(table_, partition_->BlockAt(i));
+  if (!block.ok()) return Fail(block.status());
+  block_.Reset(std::move(*block));
   block_index_ = i;
-  block_.Reset(block.ok() ? std::move(*block) : nullptr);
-  if (!block.ok()) status_ = block.status();
-  return block.ok();
+  return true;
 }
 
 void TableIterator::NextBlock() {
-  if (block_index_ + 1 == table_->block_count()) return;  // The end.
-  if (Enter(block_index_ + 1)) block_.SeekToFirst();
+  if (block_index_ + 1 < partition_->blocks()) {
+    if (EnterBlock(block_index_ + 1)) block_.SeekToFirst();
+    return;
+  }
+  if (partition_index_ + 1 == table_->partition_count()) return;  // The end.
+  if (EnterPartition(partition_index_ + 1) && EnterBlock(0)) block_.SeekToFirst();
+}
+
+bool TableIterator::Fail(Status status) {
+  block_.Reset(nullptr);
+  status_ = std::move(status);
+  return false;
 }
 
 }  // namespace varve

@@ -1,11 +1,12 @@
 // engine/iterators/table_iterator.h: the entries of one table, in order.
 //
-// Two levels: a position in the table's index, and an iterator over the block there, fetched when
-// the walk comes to it. Threads: one at a time, that of its BlockSource.
+// Three levels: the table, opened when the walk begins; a partition of it; and an iterator over one of that
+// one's blocks. Each is fetched when the walk comes to it. Threads: one at a time, that of its BlockSource.
 #pragma once
 
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "engine/iterators/block_source.h"
 #include "engine/iterators/iterator.h"
@@ -15,9 +16,8 @@ namespace varve {
 
 class TableIterator final : public EntryIterator {
  public:
-  // `source` must outlive the iterator, which holds the table.
-  TableIterator(std::shared_ptr<const TableReader> table, BlockSource& source)
-      : table_(std::move(table)), source_(source) {}
+  // `source` must outlive the iterator.
+  TableIterator(FileRef file, BlockSource& source) : file_(std::move(file)), source_(source) {}
 
   void SeekToFirst() override;
   void Seek(Slice target) override;
@@ -28,13 +28,19 @@ class TableIterator final : public EntryIterator {
   const Entry& entry() const override { return block_.entry(); }
 
  private:
-  // Fetches block `i`; false, with a status, if it cannot be had.
-  bool Enter(size_t i);
+  // Each fetches what it is named for, unless it is there already; false, with a status, if it cannot be had.
+  bool EnterTable();
+  bool EnterPartition(size_t i);
+  bool EnterBlock(size_t i);  // of the partition
   // From behind a block's last entry to the first of the next one, if there is one.
   void NextBlock();
+  bool Fail(Status status);
 
-  std::shared_ptr<const TableReader> table_;
+  const FileRef file_;
   BlockSource& source_;
+  std::shared_ptr<const TableReader> table_;
+  size_t partition_index_ = 0;
+  std::shared_ptr<const Partition> partition_;
   size_t block_index_ = 0;
   BlockIterator block_;
   Status status_;

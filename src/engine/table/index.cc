@@ -29,14 +29,15 @@ std::string IndexBuilder::Finish() const {
   return contents;
 }
 
-std::optional<Index> Index::Make(Slice contents, uint64_t data_bytes) {
+std::optional<Index> Index::Make(Slice contents, uint64_t begin) {
   Index index;
   index.bytes_ = contents;
-  if (!index.Parse(data_bytes)) return std::nullopt;
+  index.begin_ = begin;
+  if (!index.Parse()) return std::nullopt;
   return index;
 }
 
-bool Index::Parse(uint64_t data_bytes) {
+bool Index::Parse() {
   if (bytes_.size() < 16) return false;
   const uint64_t blocks = LoadFixed64(bytes_.data());
   if (blocks == 0 || blocks > bytes_.size() / 16) return false;  // 8 + 8n + 8(n-1) = 16n bytes
@@ -48,7 +49,7 @@ bool Index::Parse(uint64_t data_bytes) {
     if (End(i) <= begin || End(i) - begin <= kTrailerBytes) return false;
     begin = End(i);
   }
-  if (begin != data_bytes) return false;
+  if (begin > UINT64_MAX - begin_) return false;
 
   uint64_t separator_begin = 0;
   for (size_t i = 0; i < separators(); ++i) {

@@ -46,7 +46,6 @@ TableBuilder::TableBuilder(const TableOptions& options, File& file, uint64_t fil
       file_number_(file_number),
       database_id_(database_id),
       file_seed_(FileSeed(database_id, file_number)),
-      filter_(options.filter_bits_per_key),
       buffer_(std::make_unique_for_overwrite<char[]>(kBufferBytes)) {}
 
 Status TableBuilder::Add(const Entry& entry) {
@@ -57,11 +56,11 @@ Status TableBuilder::Add(const Entry& entry) {
     RETURN_IF_ERROR(FinishBlock());
   }
   // The shortest beginning of this key that is greater than the last one.
-  if (block_.empty()) index_.BeginBlock(entry.key.substr(0, shared + 1));
+  if (block_.empty()) BeginBlock(entry.key.substr(0, shared + 1));
   if (properties_.entries == 0) properties_.smallest_key = entry.key;
   last_key_.resize(shared);
   last_key_.append(entry.key.substr(shared));
-  filter_.Add(FilterHash(entry.key));
+  partition_->AddKey(FilterHash(entry.key));
   Count(entry);
   if (IsLarge(entry)) return WriteAlone(entry);
   block_.Add(entry, shared);
@@ -97,25 +96,57 @@ void TableBuilder::Count(const Entry& entry) {
   properties_.last_expiry_ms = first ? at_ms : std::max(properties_.last_expiry_ms, at_ms);
 }
 
+void TableBuilder::BeginBlock(Slice separator) {
+  if (!partition_) {
+    partition_.emplace(options_.filter_bits_per_key, offset_);
+    partitions_.push_back({std::string(separator), {}});
+  }
+  partition_->BeginBlock(separator);
+}
+
 Status TableBuilder::FinishBlock() {
   const Slice contents = block_.Finish();
   BlockHandle handle;
   RETURN_IF_ERROR(WritePart({&contents, 1}, options_.compression_level, &handle));
-  return BlockWritten(handle);
+  BlockWritten(handle);
+  return Status::Ok();
 }
 
 Status TableBuilder::WriteAlone(const Entry& entry) {
   const std::array<Slice, 3> pieces = block_.EncodeAlone(entry);
   BlockHandle handle;
   RETURN_IF_ERROR(WritePart(pieces, options_.compression_level, &handle));
-  return BlockWritten(handle);
+  BlockWritten(handle);
+  return Status::Ok();
 }
 
-Status TableBuilder::BlockWritten(BlockHandle handle) {
-  index_.EndBlock(handle.end());
+void TableBuilder::BlockWritten(BlockHandle handle) {
+  partition_->EndBlock(handle.end());
   ++blocks_;
   block_.Reset();
-  return Status::Ok();
+  if (partition_->blocks() == kPartitionBlocks) FinishPartition();
+}
+
+void TableBuilder::FinishPartition() {
+  partitions_.back().contents = partition_->Finish();
+  partition_bytes_ += partitions_.back().separator.size() + partitions_.back().contents.size() + 32;
+  partition_.reset();
+}
+
+Status TableBuilder::WritePartitions(BlockHandle* index) {
+  if (partition_) FinishPartition();
+  const uint64_t begin = offset_;
+  IndexBuilder partitions;
+  for (const FinishedPartition& partition : partitions_) {
+    const Slice contents = partition.contents;
+    BlockHandle handle;
+    RETURN_IF_ERROR(WritePart({&contents, 1}, 0, &handle));
+    partitions.BeginBlock(partition.separator);
+    partitions.EndBlock(handle.end() - begin);
+  }
+  const std::string contents = partitions.Finish();
+  const Slice piece = contents;
+  return WritePart({&piece, 1}, 0, index);
 }
 
 Status TableBuilder::WriteExpiryBlocks() {
@@ -136,13 +167,12 @@ Result<TableProperties> TableBuilder::Finish() {
   if (!expiry_.empty()) RETURN_IF_ERROR(WriteExpiryBlocks());
 
   TableFooter footer;
-  const auto write = [this](const std::string& contents, BlockHandle* handle) {
-    const Slice piece = contents;
-    return WritePart({&piece, 1}, 0, handle);
-  };
-  RETURN_IF_ERROR(write(filter_.Finish(), &footer.filter));
-  RETURN_IF_ERROR(write(index_.Finish(), &footer.index));
-  RETURN_IF_ERROR(write(EncodeProperties(properties_), &footer.properties));
+  footer.data_end = properties_.data_bytes;
+  footer.partitions = offset_;
+  RETURN_IF_ERROR(WritePartitions(&footer.index));
+  const std::string properties = EncodeProperties(properties_);
+  const Slice piece = properties;
+  RETURN_IF_ERROR(WritePart({&piece, 1}, 0, &footer.properties));
   properties_.expiry_index = {};  // nobody else wants it
   RETURN_IF_ERROR(FlushBuffer());
 
@@ -159,8 +189,9 @@ Result<TableProperties> TableBuilder::Finish() {
 }
 
 uint64_t TableBuilder::EstimatedFileBytes() const {
-  return offset_ + block_.size_bytes() + filter_.size_bytes() + index_.size_bytes() +
-         expiry_.size_bytes() + 2 * last_key_.size() + 4 * kTrailerBytes + sizeof(TableFooter);
+  return offset_ + block_.size_bytes() + partition_bytes_ +
+         (partition_ ? partition_->size_bytes() : 0) + expiry_.size_bytes() + 2 * last_key_.size() +
+         4 * kTrailerBytes + sizeof(TableFooter);
 }
 
 Status TableBuilder::WritePart(std::span<const Slice> pieces, int compression_level,

@@ -3,7 +3,7 @@
 //   1. add      entries gather in a block; when it is full, or before a value as large as one, it
 //               is compressed, sealed with its checksum and put into a write buffer
 //   2. write    the buffer goes to the file whenever it is full, not block by block
-//   3. finish   expiry blocks, filter, index, properties and footer follow
+//   3. finish   expiry blocks, partitions, index, properties and footer follow
 //
 // A large value gets a block of its own that is never assembled: it is compressed or written from
 // where it lies, so that 512 MB pass through here without a copy.
@@ -19,16 +19,18 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "engine/entry.h"
 #include "engine/options.h"
 #include "engine/table/block_builder.h"
 #include "engine/table/expiry_index.h"
-#include "engine/table/filter.h"
 #include "engine/table/index.h"
+#include "engine/table/partition.h"
 #include "engine/table/table_format.h"
 #include "engine/table/table_properties.h"
 #include "env/env.h"
@@ -65,10 +67,13 @@ class TableBuilder {
 
   Status CheckEntry(const Entry& entry, size_t shared) const;
   void Count(const Entry& entry);
+  void BeginBlock(Slice separator);
   Status FinishBlock();
   Status WriteAlone(const Entry& entry);
-  Status BlockWritten(BlockHandle handle);
+  void BlockWritten(BlockHandle handle);
+  void FinishPartition();
   Status WriteExpiryBlocks();
+  Status WritePartitions(BlockHandle* index);
   // A part of the file, in pieces: contents, type, checksum.
   Status WritePart(std::span<const Slice> pieces, int compression_level, BlockHandle* handle);
   Status WriteLargePart(std::span<const Slice> pieces, size_t size, int compression_level,
@@ -82,9 +87,15 @@ class TableBuilder {
   const uint64_t file_seed_;
 
   BlockBuilder block_;
-  FilterBuilder filter_;
-  IndexBuilder index_;
-  uint32_t blocks_ = 0;  // finished
+  uint32_t blocks_ = 0;                        // finished
+  std::optional<PartitionBuilder> partition_;  // that of the next block, once it has begun
+  // Those before, as they will be written. They are a hundredth of the table.
+  struct FinishedPartition {
+    std::string separator;
+    std::string contents;
+  };
+  std::vector<FinishedPartition> partitions_;
+  size_t partition_bytes_ = 0;
   ExpiryIndexBuilder expiry_;
   TableProperties properties_;
   std::string last_key_;

@@ -2,8 +2,9 @@
 //
 //   data block 0 .. n-1    entries in strictly increasing order of their keys (byte order)
 //   expiry block 0 .. m-1  where to find what expires when (expiry_index.h); none if nothing expires
-//   filter block           which keys are surely not here (filter.h); empty: no filter
-//   index block            where each data block ends and begins (index.h)
+//   partition 0 .. p-1     filter and index of kPartitionBlocks data blocks each, the last of what is
+//                          left (partition.h)
+//   index block            where each partition begins and ends (index.h)
 //   properties block       counts, sizes, key range (table_properties.h)
 //   footer                 96 bytes, at the very end
 //
@@ -43,8 +44,9 @@
 //        0     8  database    id of the database the table belongs to
 //        8     8  number      the file's own: files that changed names are found out
 //       16     8  size        of the whole file, footer included
-//       24    16  filter      handles: offset, size
-//       40    16  index
+//       24     8  data end    where the data blocks end and the expiry blocks begin
+//       32     8  partitions  where these end and the partitions begin
+//       40    16  index       handles: offset, size
 //       56    16  properties
 //       72     8  version     kTableFormatVersion
 //       80     8  checksum    XXH3 of the 80 bytes before
@@ -54,8 +56,9 @@
 //
 // A table is valid if and only if the file is as long as its footer says, the parts fill it
 // exactly, all checksums match, and database and number are those it was opened as.
-// Change together: block_builder.cc, block_reader.cc, expiry_index.cc, filter.cc, index.cc, table_properties.cc,
-// table_builder.cc, table_reader.cc, tools/dump.cc, docs/FORMATS.md, tests/compat/
+// Change together: block_builder.cc, block_reader.cc, expiry_index.cc, filter.cc, index.cc, partition.cc,
+// table_properties.cc, table_builder.cc, table_reader.cc, check/table_parts.cc, tools/dump.cc,
+// docs/FORMATS.md, tests/compat/
 #pragma once
 
 #include <cstddef>
@@ -101,7 +104,8 @@ struct TableFooter {
   uint64_t database_id = 0;
   uint64_t file_number = 0;
   uint64_t file_bytes = 0;
-  BlockHandle filter;
+  uint64_t data_end = 0;
+  uint64_t partitions = 0;
   BlockHandle index;
   BlockHandle properties;
   uint64_t version = 0;
@@ -109,15 +113,19 @@ struct TableFooter {
   uint64_t magic = 0;
 };
 static_assert(sizeof(TableFooter) == 96 && std::is_trivially_copyable_v<TableFooter>);
-static_assert(offsetof(TableFooter, filter) == 24 && offsetof(TableFooter, version) == 72);
+static_assert(offsetof(TableFooter, index) == 40 && offsetof(TableFooter, version) == 72);
 static_assert(offsetof(TableFooter, checksum) == 80 && offsetof(TableFooter, magic) == 88);
 
-inline constexpr uint64_t kTableFormatVersion = 1;
+inline constexpr uint64_t kTableFormatVersion = 2;
 inline constexpr uint64_t kTableMagic = 0x4c42544556524156;  // "VARVETBL"
 
 inline uint64_t FooterChecksum(const TableFooter& footer) {
   return Checksum(Slice(reinterpret_cast<const char*>(&footer), offsetof(TableFooter, checksum)));
 }
+
+// Of one partition, which is read and kept in memory as a whole. With values of 100 bytes that makes
+// 10,000 keys, 12 KiB of filter and 2 of index; and of these ranges a table of 32 MiB has 60.
+inline constexpr size_t kPartitionBlocks = 64;
 
 // A restart costs the prefix of one key; what lies between two is searched entry by entry. The
 // second bound keeps that walk to a few cache lines: with 512 instead of 1024 bytes between

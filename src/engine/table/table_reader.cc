@@ -1,10 +1,12 @@
 // engine/table/table_reader.cc: opening a table, reading its blocks.
 //
-// Opening takes two reads: the footer, then the three parts before it in one go. Nothing is used
-// before its checksum has matched, and nothing after that is trusted to make sense: a wrong size or
-// order is corruption too, never a wrong access.
+// Opening mostly takes one read: what is needed of the end of the file is seldom more than kEndBytes. Nothing
+// is used before its checksum has matched, and nothing after that is trusted to make sense: a wrong
+// size or order is corruption too, never a wrong access.
 #include "engine/table/table_reader.h"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -19,6 +21,9 @@ namespace {
 // larger one gets its own, which becomes the block's if it was stored as it is.
 constexpr size_t kScratchBytes = 64 * 1024;
 
+// Index and properties of most tables, and the footer.
+constexpr size_t kEndBytes = 8 * 1024;
+
 char* Scratch() {
   thread_local const std::unique_ptr<char[]> scratch =
       std::make_unique_for_overwrite<char[]>(kScratchBytes);
@@ -31,9 +36,7 @@ Result<std::shared_ptr<TableReader>> TableReader::Open(std::unique_ptr<File> fil
                                                        uint64_t file_number, uint64_t database_id) {
   std::shared_ptr<TableReader> table(
       new TableReader(std::move(file), std::move(path), file_number, database_id));
-  const Result<TableFooter> footer = table->ReadFooter(database_id);
-  if (!footer.ok()) return footer.status();
-  RETURN_IF_ERROR(table->ReadParts(*footer));
+  RETURN_IF_ERROR(table->ReadEnd(database_id));
   return table;
 }
 
@@ -44,14 +47,27 @@ TableReader::TableReader(std::unique_ptr<File> file, std::string path, uint64_t 
       file_number_(file_number),
       file_seed_(FileSeed(database_id, file_number)) {}
 
-Result<TableFooter> TableReader::ReadFooter(uint64_t database_id) const {
+Status TableReader::ReadEnd(uint64_t database_id) {
   const Result<uint64_t> size = file_->Size();
   if (!size.ok()) return size.status();
   if (*size < sizeof(TableFooter)) return CorruptAt("too short for a table, ends", *size);
 
-  const uint64_t offset = *size - sizeof(TableFooter);
+  std::string bytes(static_cast<size_t>(std::min<uint64_t>(*size, kEndBytes)), '\0');
+  RETURN_IF_ERROR(ReadBytes(*size - bytes.size(), bytes.size(), bytes.data()));
   TableFooter footer;
-  RETURN_IF_ERROR(ReadBytes(offset, sizeof(footer), reinterpret_cast<char*>(&footer)));
+  std::memcpy(&footer, bytes.data() + bytes.size() - sizeof(footer), sizeof(footer));
+  RETURN_IF_ERROR(CheckFooter(footer, *size, database_id));
+  const auto wanted = static_cast<size_t>(*size - footer.index.offset);
+  if (wanted > bytes.size()) {
+    bytes.resize(wanted);
+    RETURN_IF_ERROR(ReadBytes(footer.index.offset, wanted, bytes.data()));
+  }
+  return ReadParts(footer, Slice(bytes).substr(bytes.size() - wanted));
+}
+
+Status TableReader::CheckFooter(const TableFooter& footer, uint64_t size,
+                                uint64_t database_id) const {
+  const uint64_t offset = size - sizeof(TableFooter);
   if (footer.magic != kTableMagic) return CorruptAt("no table footer", offset);
   if (footer.checksum != FooterChecksum(footer)) return CorruptAt("bad checksum", offset);
   if (footer.version != kTableFormatVersion) {
@@ -61,69 +77,91 @@ Result<TableFooter> TableReader::ReadFooter(uint64_t database_id) const {
   }
   if (footer.database_id != database_id) return CorruptAt("table of another database", offset);
   if (footer.file_number != file_number_) return CorruptAt("table of another number", offset);
-  if (footer.file_bytes != *size) return CorruptAt("wrong file size in footer", offset);
-  RETURN_IF_ERROR(CheckLayout(footer));
-  return footer;
+  if (footer.file_bytes != size) return CorruptAt("wrong file size in footer", offset);
+  return CheckLayout(footer);
 }
 
-// Filter, index and properties must fill what is between data and footer. Their ends are computed
-// where they cannot wrap around: no size is larger than the file.
+// The parts must fill what is before the footer. Their ends are computed where they cannot wrap
+// around: no size is larger than the file.
 Status TableReader::CheckLayout(const TableFooter& footer) const {
   const uint64_t end = footer.file_bytes - sizeof(TableFooter);
-  for (const BlockHandle& part : {footer.filter, footer.index, footer.properties}) {
+  for (const BlockHandle& part : {footer.index, footer.properties}) {
     if (part.offset > end || part.size > end - part.offset) {
       return CorruptAt("part beyond the file in footer", end);
     }
   }
-  if (footer.filter.end() != footer.index.offset ||
+  if (footer.data_end > footer.partitions || footer.partitions > footer.index.offset ||
       footer.index.end() != footer.properties.offset || footer.properties.end() != end) {
-    return CorruptAt("parts with gaps in footer", end);
+    return CorruptAt("parts that do not follow each other in footer", end);
   }
   return Status::Ok();
 }
 
-Status TableReader::ReadParts(const TableFooter& footer) {
-  const uint64_t begin = footer.filter.offset;
-  const auto size = static_cast<size_t>(footer.properties.end() - begin);
-  const auto bytes = std::make_unique_for_overwrite<char[]>(size);
-  RETURN_IF_ERROR(ReadBytes(begin, size, bytes.get()));
-
-  const auto verified = [&](BlockHandle part) -> Result<Slice> {
-    const Slice stored(bytes.get() + (part.offset - begin),
-                       static_cast<size_t>(part.size) + kTrailerBytes);
-    const Result<CompressionType> type = VerifyPart(part, stored);
-    if (!type.ok()) return type.status();
-    if (*type != CompressionType::kNone) return CorruptAt("unexpected compression", part.offset);
-    return stored.substr(0, static_cast<size_t>(part.size));
+Status TableReader::ReadParts(const TableFooter& footer, Slice bytes) {
+  const auto part = [&](BlockHandle handle) {
+    const auto begin = static_cast<size_t>(handle.offset - footer.index.offset);
+    return PlainPart(handle, bytes.substr(begin, static_cast<size_t>(handle.size) + kTrailerBytes));
   };
-  const Result<Slice> filter_bytes = verified(footer.filter);
-  if (!filter_bytes.ok()) return filter_bytes.status();
-  const Result<Slice> index_bytes = verified(footer.index);
+  const Result<Slice> index_bytes = part(footer.index);
   if (!index_bytes.ok()) return index_bytes.status();
-  const Result<Slice> properties_bytes = verified(footer.properties);
+  const Result<Slice> properties_bytes = part(footer.properties);
   if (!properties_bytes.ok()) return properties_bytes.status();
 
-  std::optional<Filter> filter = Filter::Make(*filter_bytes);
-  if (!filter) return CorruptAt("malformed filter", footer.filter.offset);
-  filter_ = *std::move(filter);
+  std::optional<Index> index = Index::Make(*index_bytes, footer.partitions);
+  if (!index || index->end() != footer.index.offset) {
+    return CorruptAt("malformed index", footer.index.offset);
+  }
+  index_ = *std::move(index);
+  const bool has_expiry_blocks = footer.partitions > footer.data_end;
   if (!DecodeProperties(*properties_bytes, &properties_) ||
-      properties_.data_bytes > footer.filter.offset ||
-      (properties_.data_bytes == footer.filter.offset) != properties_.expiry_index.empty() ||
-      properties_.expiry_index.empty() != (properties_.expiring == 0)) {
+      properties_.data_bytes != footer.data_end ||
+      has_expiry_blocks != (properties_.expiring > 0)) {
     return CorruptAt("malformed properties", footer.properties.offset);
   }
-  std::optional<Index> index = Index::Make(*index_bytes, properties_.data_bytes);
-  if (!index) return CorruptAt("malformed index", footer.index.offset);
-  index_ = *std::move(index);
-  if (!properties_.expiry_index.empty()) {
-    std::optional<Index> expiry =
-        Index::Make(properties_.expiry_index, footer.filter.offset - properties_.data_bytes);
-    if (!expiry) return CorruptAt("malformed expiry index", footer.properties.offset);
+  if (has_expiry_blocks) {
+    std::optional<Index> expiry = Index::Make(properties_.expiry_index, footer.data_end);
+    if (!expiry || expiry->end() != footer.partitions) {
+      return CorruptAt("malformed expiry index", footer.properties.offset);
+    }
     expiry_index_ = *std::move(expiry);
-    properties_.expiry_index = {};  // its bytes are in expiry_index_
   }
+  properties_.expiry_index = {};  // its bytes are in expiry_index_
   properties_.file_bytes = footer.file_bytes;
   return Status::Ok();
+}
+
+Result<Slice> TableReader::PlainPart(BlockHandle part, Slice stored) const {
+  const Result<CompressionType> type = VerifyPart(part, stored);
+  if (!type.ok()) return type.status();
+  if (*type != CompressionType::kNone) return CorruptAt("unexpected compression", part.offset);
+  return stored.substr(0, static_cast<size_t>(part.size));
+}
+
+Result<std::shared_ptr<const Partition>> TableReader::ReadPartition(size_t i) const {
+  return LoadPartition(&File::ReadAt, i);
+}
+
+Result<std::shared_ptr<const Partition>> TableReader::TryReadPartition(size_t i) const {
+  if (PartitionAt(i).size > kTryReadBytesMax) return Status::Pending();
+  return LoadPartition(&File::TryReadAt, i);
+}
+
+Result<std::shared_ptr<const Partition>> TableReader::LoadPartition(ReadCall call, size_t i) const {
+  const BlockHandle handle = PartitionAt(i);
+  const size_t size = static_cast<size_t>(handle.size) + kTrailerBytes;
+  std::unique_ptr<char[]> large;
+  if (size > kScratchBytes) large = std::make_unique_for_overwrite<char[]>(size);
+  char* const bytes = large ? large.get() : Scratch();
+  RETURN_IF_ERROR(Read(call, handle.offset, size, bytes));
+  const Result<Slice> contents = PlainPart(handle, Slice(bytes, size));
+  if (!contents.ok()) return contents.status();
+  std::shared_ptr<const Partition> partition = Partition::Make(*contents, properties_.data_bytes);
+  // A block's number tells its partition: see kPartitionBlocks.
+  const bool last = i + 1 == partition_count();
+  if (!partition || (!last && partition->blocks() != kPartitionBlocks)) {
+    return CorruptAt("malformed partition", handle.offset);
+  }
+  return partition;
 }
 
 Result<std::shared_ptr<const Block>> TableReader::ReadBlock(BlockHandle handle) const {
@@ -208,9 +246,8 @@ Result<std::shared_ptr<const Block>> TableReader::MakeBlock(BlockHandle handle,
 }
 
 size_t TableReader::memory_bytes() const {
-  return sizeof(*this) + filter_.memory_bytes() + index_.memory_bytes() +
-         expiry_index_.memory_bytes() + path_.capacity() + properties_.smallest_key.capacity() +
-         properties_.largest_key.capacity();
+  return sizeof(*this) + index_.memory_bytes() + expiry_index_.memory_bytes() + path_.capacity() +
+         properties_.smallest_key.capacity() + properties_.largest_key.capacity();
 }
 
 Status TableReader::CorruptAt(const char* what, uint64_t offset) const {

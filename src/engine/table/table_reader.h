@@ -1,18 +1,19 @@
 // engine/table/table_reader.h: an open table.
 //
-// Opening reads and verifies all but the data: footer, filter, index, properties. These stay in
-// memory as long as the reader does. A point lookup then goes
+// Opening reads and verifies the end of the file: footer, properties, and the index over the partitions. That
+// is a few kilobytes, which stay in memory as long as the reader does; partitions and blocks
+// are read when they are asked for, and kept by whoever wants to. A point lookup goes
 //
-//   MayContain   filter: one cache line; answers "no" for about 99 of 100 absent keys
-//   FindBlock    index: the one block that may hold the key
-//   ReadBlock    file -> checksum -> decompress -> Block, unless a cache had it
+//   FindPartition   index: the one partition that may know the key
+//   ReadPartition   its filter answers "no" for about 99 of 100 absent keys; its index names the block
+//   ReadBlock       file -> checksum -> decompress -> Block
 //
 // Threads    any; a reader never changes.
 // Errors     kCorruption and kIoError name path and offset; kPending only from TryReadBlock.
 // Ownership  shared_ptr: a scan or a job may outlive the version that named the table. The reader
 //            owns its File; whether the file is to be removed is its owner's business.
-// See also: table_format.h (bytes), block_reader.h, iterators/table_iterator.h,
-// cache/block_cache.h.
+// See also: table_format.h (bytes), partition.h, block_reader.h, iterators/table_iterator.h,
+// cache/table_cache.h, cache/block_cache.h.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@
 
 #include "base/result.h"
 #include "engine/table/block_reader.h"
-#include "engine/table/filter.h"
 #include "engine/table/index.h"
+#include "engine/table/partition.h"
 #include "engine/table/table_format.h"
 #include "engine/table/table_properties.h"
 #include "env/env.h"
@@ -39,23 +40,20 @@ class TableReader {
   static Result<std::shared_ptr<TableReader>> Open(std::unique_ptr<File> file, std::string path,
                                                    uint64_t file_number, uint64_t database_id);
 
-  // False means that the table surely has no entry for the key of this FilterHash.
-  bool MayContain(uint64_t filter_hash) const { return filter_.MayContain(filter_hash); }
-  // The only block that may hold `key`. There is always one: also for a key outside of the
-  // table's range, which is then not found in it.
-  BlockHandle FindBlock(Slice key) const { return index_.BlockAt(index_.Find(key)); }
+  // Partitions in key order; there is one at least.
+  size_t partition_count() const { return index_.blocks(); }
+  // The only one that may know `key`. There is always one, also for a key outside of the table's range.
+  size_t FindPartition(Slice key) const { return index_.Find(key); }
+  BlockHandle PartitionAt(size_t i) const { return index_.BlockAt(i); }
 
-  // Blocks in key order. FindBlock(key) is BlockAt(FindBlockIndex(key)).
-  size_t block_count() const { return index_.blocks(); }
-  BlockHandle BlockAt(size_t i) const { return index_.BlockAt(i); }
-  size_t FindBlockIndex(Slice key) const { return index_.Find(key); }
+  // May wait for the disk.
+  Result<std::shared_ptr<const Partition>> ReadPartition(size_t i) const;
+  // kPending instead of waiting.
+  Result<std::shared_ptr<const Partition>> TryReadPartition(size_t i) const;
 
   // Blocks of the expiry index, in its order.
   size_t expiry_block_count() const { return expiry_index_.blocks(); }
-  BlockHandle ExpiryBlockAt(size_t i) const {
-    const BlockHandle handle = expiry_index_.BlockAt(i);
-    return {properties_.data_bytes + handle.offset, handle.size};
-  }
+  BlockHandle ExpiryBlockAt(size_t i) const { return expiry_index_.BlockAt(i); }
   // The one that `expiry_key` would be in. REQUIRES: expiry_block_count() > 0.
   size_t FindExpiryBlockIndex(Slice expiry_key) const { return expiry_index_.Find(expiry_key); }
 
@@ -74,7 +72,7 @@ class TableReader {
   Slice largest_key() const { return properties_.largest_key; }
   const std::string& path() const { return path_; }
   uint64_t file_number() const { return file_number_; }
-  // Filter, index, properties.
+  // Of what stays in memory.
   size_t memory_bytes() const;
 
  private:
@@ -83,9 +81,14 @@ class TableReader {
   TableReader(std::unique_ptr<File> file, std::string path, uint64_t file_number,
               uint64_t database_id);
 
-  Result<TableFooter> ReadFooter(uint64_t database_id) const;
+  Status ReadEnd(uint64_t database_id);
+  Status CheckFooter(const TableFooter& footer, uint64_t size, uint64_t database_id) const;
   Status CheckLayout(const TableFooter& footer) const;
-  Status ReadParts(const TableFooter& footer);
+  // `bytes` are those from the index on.
+  Status ReadParts(const TableFooter& footer, Slice bytes);
+  Result<std::shared_ptr<const Partition>> LoadPartition(ReadCall call, size_t i) const;
+  // The contents of a part that is never compressed.
+  Result<Slice> PlainPart(BlockHandle part, Slice stored) const;
 
   Status Read(ReadCall call, uint64_t offset, size_t size, char* to) const;
   Result<std::shared_ptr<const Block>> LoadBlock(ReadCall call, BlockHandle handle) const;
@@ -100,8 +103,7 @@ class TableReader {
   const std::string path_;
   const uint64_t file_number_;
   const uint64_t file_seed_;
-  Filter filter_;
-  Index index_;
+  Index index_;  // over the partitions
   Index expiry_index_;
   TableProperties properties_;
 };

@@ -48,22 +48,37 @@ class VectorIterator final : public EntryIterator {
   Entry entry_;
 };
 
-// The loop's way, in small: the first Fetch of a block is pending, and then it is there.
+// The loop's way, in small: what is fetched is pending at first, and then it is there.
 class PendingSource final : public BlockSource {
  public:
+  explicit PendingSource(TableDirectory tables) : tables_(std::move(tables)) {}
+
+  Result<std::shared_ptr<const TableReader>> Open(const FileMeta& table) override {
+    if (!Arrived(table.number, UINT64_MAX)) return StatusCode::kPending;
+    return tables_.Open(table.number);
+  }
+  Result<std::shared_ptr<const Partition>> FetchPartition(
+      const std::shared_ptr<const TableReader>& table, size_t i) override {
+    if (!Arrived(table->file_number(), table->PartitionAt(i).offset)) return StatusCode::kPending;
+    return table->ReadPartition(i);
+  }
   Result<std::shared_ptr<const Block>> Fetch(const std::shared_ptr<const TableReader>& table,
                                              BlockHandle handle) override {
-    const std::pair<uint64_t, uint64_t> place(table->file_number(), handle.offset);
-    if (std::find(arrived_.begin(), arrived_.end(), place) == arrived_.end()) {
-      arrived_.push_back(place);
-      return StatusCode::kPending;
-    }
+    if (!Arrived(table->file_number(), handle.offset)) return StatusCode::kPending;
     return table->ReadBlock(handle);
   }
 
   size_t fetched() const { return arrived_.size(); }
 
  private:
+  bool Arrived(uint64_t file_number, uint64_t offset) {
+    const std::pair<uint64_t, uint64_t> place(file_number, offset);
+    if (std::find(arrived_.begin(), arrived_.end(), place) != arrived_.end()) return true;
+    arrived_.push_back(place);
+    return false;
+  }
+
+  const TableDirectory tables_;
   std::vector<std::pair<uint64_t, uint64_t>> arrived_;
 };
 
@@ -97,14 +112,13 @@ void CheckAgainst(EntryIterator& it, const KeyedRows& want, Random& random) {
 }
 
 // Disjoint tables that together hold `rows`.
-std::vector<std::shared_ptr<const TableReader>> BuildLevel(TableWorld& world, const Rows& rows,
-                                                           size_t rows_per_table,
-                                                           const TableOptions& options) {
-  std::vector<std::shared_ptr<const TableReader>> tables;
+std::vector<FileRef> BuildLevel(TableWorld& world, const Rows& rows, size_t rows_per_table,
+                                const TableOptions& options) {
+  std::vector<FileRef> tables;
   for (auto at = rows.begin(); at != rows.end();) {
     Rows some;
     for (; at != rows.end() && some.size() < rows_per_table; ++at) some.insert(*at);
-    tables.push_back(world.Build(100 + tables.size(), some, options));
+    tables.push_back(MetaOf(*world.Build(100 + tables.size(), some, options)));
   }
   return tables;
 }
@@ -118,9 +132,11 @@ TEST_CASE("table iterator: it walks and seeks as a map does") {
     CAPTURE(seed);
     Random random(seed);
     TableWorld world;
+    // Up to 64 blocks are one partition.
+    const TableOptions options = {.block_bytes = random.OneIn(2) ? 256u : 16u};
     const Rows rows = RandomRows(random, 1 + random.Uniform(300), 50);
-    DirectBlockSource source;
-    TableIterator it(world.Build(1, rows, kSmallBlocks), source);
+    DirectBlockSource source(world.tables());
+    TableIterator it(MetaOf(*world.Build(1, rows, options)), source);
     CHECK_FALSE(it.Valid());
     CheckAgainst(it, ToVector(rows), random);
   }
@@ -133,7 +149,7 @@ TEST_CASE("level iterator: it walks and seeks across tables") {
     TableWorld world;
     const Rows rows = RandomRows(random, 1 + random.Uniform(300), 50);
     const auto tables = BuildLevel(world, rows, 1 + random.Uniform(60), kSmallBlocks);
-    DirectBlockSource source;
+    DirectBlockSource source(world.tables());
     LevelIterator it(tables, source);
     CHECK_FALSE(it.Valid());
     CheckAgainst(it, ToVector(rows), random);
@@ -141,7 +157,8 @@ TEST_CASE("level iterator: it walks and seeks across tables") {
 }
 
 TEST_CASE("level iterator: without tables there is nothing, and no error") {
-  DirectBlockSource source;
+  TableWorld world;
+  DirectBlockSource source(world.tables());
   LevelIterator it({}, source);
   it.SeekToFirst();
   CHECK_FALSE(it.Valid());
@@ -225,12 +242,17 @@ TEST_CASE("iterators: run again until nothing is pending, a scan sees everything
   TableWorld world;
   const Rows newer = RandomRows(random, 100, 50);
   const Rows older = RandomRows(random, 300, 50);
-  const std::shared_ptr<const TableReader> table = world.Build(1, newer, kSmallBlocks);
-  const auto level = BuildLevel(world, older, 50, kSmallBlocks);
-  size_t blocks = table->block_count();
-  for (const auto& t : level) blocks += t->block_count();
+  const FileRef table = MetaOf(*world.Build(1, newer, kSmallBlocks));
+  const std::vector<FileRef> level = BuildLevel(world, older, 50, kSmallBlocks);
+  size_t parts = 0;
+  for (const auto& file : {std::vector<FileRef>{table}, level}) {
+    for (const FileRef& f : file) {
+      const auto reader = world.tables().Open(f->number);
+      parts += 1 + (*reader)->partition_count() + BlocksOf(**reader).size();
+    }
+  }
 
-  PendingSource source;
+  PendingSource source(world.tables());
   KeyedRows got;
   size_t runs = 0;
   for (bool done = false; !done;) {
@@ -245,8 +267,9 @@ TEST_CASE("iterators: run again until nothing is pending, a scan sees everything
     done = it.status().ok();
     if (!done) REQUIRE(it.status().is_pending());
   }
-  CHECK(source.fetched() == blocks);
-  CHECK(runs == blocks);  // The first run asked for two, the last for none.
+  CHECK(source.fetched() == parts);
+  // While both wait, a run asks for two parts: table, partition and block. Later for one, the last for none.
+  CHECK(runs == parts - 2);
   Rows want = newer;
   want.insert(older.begin(), older.end());
   CHECK(got == ToVector(want));
@@ -257,11 +280,11 @@ TEST_CASE("iterators: a damaged block stops the walk with its path and offset") 
   TableWorld world;
   const Rows rows = RandomRows(random, 300, 50);
   const std::shared_ptr<const TableReader> table = world.Build(1, rows, kSmallBlocks);
-  REQUIRE(table->block_count() > 4);
-  const uint64_t offset = table->BlockAt(3).offset;
+  REQUIRE(BlocksOf(*table).size() > 4);
+  const uint64_t offset = BlocksOf(*table)[3].offset;
   world.env.FlipBit(TableWorld::Path(1), offset + 5, 2);
-  DirectBlockSource source;
-  TableIterator it(table, source);
+  DirectBlockSource source(world.tables());
+  TableIterator it(MetaOf(*table), source);
   it.SeekToFirst();
   const KeyedRows before = Drain(it);
   CHECK(before.size() < rows.size());
@@ -281,17 +304,18 @@ TEST_CASE("direct block source: reads ahead when reading on, and gives the same 
   const TableOptions stored = {.compression_level = 0};
   const std::shared_ptr<const TableReader> table = world.Build(1, rows, stored);
 
-  DirectBlockSource source;
+  const std::vector<BlockHandle> blocks = BlocksOf(*table);
+  DirectBlockSource source(world.tables());
   const uint64_t operations = world.env.operations();
-  TableIterator it(table, source);
+  TableIterator it(MetaOf(*table), source);
   it.SeekToFirst();
   CHECK(Drain(it) == ToVector(rows));
   const uint64_t reads = world.env.operations() - operations;
-  CHECK(table->block_count() > 70);
-  CHECK(reads < 20);
+  CHECK(blocks.size() > 70);
+  CHECK(reads < 25);
 
   for (int i = 0; i < 50; ++i) {
-    const BlockHandle handle = table->BlockAt(random.Uniform(table->block_count()));
+    const BlockHandle handle = blocks[random.Uniform(blocks.size())];
     const Result<std::shared_ptr<const Block>> ahead = source.Fetch(table, handle);
     const Result<std::shared_ptr<const Block>> plain = table->ReadBlock(handle);
     REQUIRE(ahead.ok());

@@ -56,7 +56,10 @@ TEST_CASE("expiry index: a table names every block and stretch in which somethin
     REQUIRE_MESSAGE(table.ok(), table.status().ToString());
     for (const auto& [key, at_ms] : entries) {
       if (at_ms == 0) continue;
-      const auto block = static_cast<uint32_t>((*table)->FindBlockIndex(key));
+      const size_t p = (*table)->FindPartition(key);
+      const auto partition = (*table)->ReadPartition(p);
+      REQUIRE(partition.ok());
+      const auto block = static_cast<uint32_t>(p * kPartitionBlocks + (*partition)->FindIndex(key));
       wanted.insert({ExpiryStretchOf(at_ms), block});
     }
     std::vector<ExpiryPlace> found;

@@ -38,10 +38,13 @@ TEST_CASE("index: a key belongs behind all separators that are not greater") {
     for (uint64_t i = random.Uniform(100); i > 0; --i) set.insert(prefix + RandomKey(random));
     const std::vector<std::string> separators(set.begin(), set.end());
     const uint64_t data_bytes = (separators.size() + 1) * kBlockEnd;
-    const std::optional<Index> index = Index::Make(BuildIndex(separators), data_bytes);
+    const uint64_t begin = random.Uniform(1000);
+    const std::optional<Index> index = Index::Make(BuildIndex(separators), begin);
     REQUIRE(index);
     REQUIRE(index->blocks() == separators.size() + 1);
-    CHECK(index->BlockAt(index->blocks() - 1).end() == data_bytes);
+    CHECK(index->BlockAt(0).offset == begin);
+    CHECK(index->BlockAt(index->blocks() - 1).end() == begin + data_bytes);
+    CHECK(index->end() == begin + data_bytes);
 
     const auto check = [&](const std::string& key) {
       const auto want = std::upper_bound(separators.begin(), separators.end(), key);
@@ -62,8 +65,7 @@ TEST_CASE("index: thousands of separators that agree in their first bytes are to
     for (int i = 1000; i < 3000; ++i)
       separators.push_back(std::string(cluster) + std::to_string(i));
   }
-  const std::optional<Index> index =
-      Index::Make(BuildIndex(separators), (separators.size() + 1) * kBlockEnd);
+  const std::optional<Index> index = Index::Make(BuildIndex(separators), 0);
   REQUIRE(index);
   for (size_t i = 0; i < separators.size(); ++i) {
     REQUIRE(index->Find(separators[i]) == i + 1);
@@ -80,30 +82,32 @@ TEST_CASE("index: separators are as short as they can be") {
     rows["user:" + std::string(1, c) + long_tail].value.assign(20'000, 'v');
   }
   const std::shared_ptr<TableReader> table = world.Build(1, rows);
-  CHECK(table->block_count() == rows.size());
-  CHECK(table->memory_bytes() < 2 * long_tail.size() + 3000);  // smallest and largest key, mainly
+  const auto partition = table->ReadPartition(0);
+  REQUIRE(partition.ok());
+  CHECK((*partition)->blocks() == rows.size());
+  CHECK((*partition)->memory_bytes() < 3000);
   size_t i = 0;
   for (const auto& [key, row] : rows) {
-    CHECK(table->FindBlockIndex(key) == i);
-    if (i > 0) CHECK(table->FindBlockIndex(key.substr(0, 6)) == i);
-    if (i > 0) CHECK(table->FindBlockIndex("user:" + std::string(1, key[5] - 1) + "z") == i - 1);
+    const Partition& p = **partition;
+    CHECK(p.FindIndex(key) == i);
+    if (i > 0) CHECK(p.FindIndex(key.substr(0, 6)) == i);
+    if (i > 0) CHECK(p.FindIndex("user:" + std::string(1, key[5] - 1) + "z") == i - 1);
     ++i;
   }
 }
 
 TEST_CASE("index: damaged bytes that no checksum caught are refused or stay within bounds") {
   const std::string sound = BuildIndex({"a", "b", "bb", "c"});
-  const uint64_t data_bytes = 5 * kBlockEnd;
-  REQUIRE(Index::Make(sound, data_bytes));
-  CHECK_FALSE(Index::Make(sound, data_bytes + 1));
-  CHECK_FALSE(Index::Make(BuildIndex({"b", "a"}), 3 * kBlockEnd));
-  CHECK_FALSE(Index::Make(BuildIndex({"a", "a"}), 3 * kBlockEnd));
+  REQUIRE(Index::Make(sound, 0));
+  CHECK_FALSE(Index::Make(sound, UINT64_MAX));
+  CHECK_FALSE(Index::Make(BuildIndex({"b", "a"}), 0));
+  CHECK_FALSE(Index::Make(BuildIndex({"a", "a"}), 0));
   for (size_t at = 0; at < sound.size(); ++at) {
-    CHECK_FALSE(Index::Make(Slice(sound).substr(0, at), data_bytes));
+    CHECK_FALSE(Index::Make(Slice(sound).substr(0, at), 0));
     for (unsigned bit = 0; bit < 8; ++bit) {
       std::string damaged = sound;
       damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
-      const std::optional<Index> index = Index::Make(damaged, data_bytes);
+      const std::optional<Index> index = Index::Make(damaged, 0);
       if (index) CHECK(index->Find("bb") < index->blocks());
     }
   }

@@ -10,8 +10,10 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "engine/file_names.h"
 #include "engine/table/table_builder.h"
-#include "engine/table/table_reader.h"
+#include "engine/table/table_directory.h"
+#include "engine/version/file_meta.h"
 #include "env/sim_env.h"
 
 namespace varve {
@@ -84,7 +86,8 @@ class TableWorld {
     env.set_pending_percent(0);
   }
 
-  static std::string Path(uint64_t number) { return "db/" + std::to_string(number) + ".table"; }
+  static std::string Path(uint64_t number) { return JoinPath("db", TableFileName(number)); }
+  TableDirectory tables() { return {&env, "db", kDatabase}; }
 
   Result<TableProperties> TryBuild(uint64_t number, const Rows& rows,
                                    const TableOptions& options = {}) {
@@ -113,10 +116,37 @@ class TableWorld {
   SimEnv env;
 };
 
+inline FileRef MetaOf(const TableReader& table) {
+  auto meta = std::make_shared<FileMeta>();
+  meta->number = table.file_number();
+  meta->smallest = table.smallest_key();
+  meta->largest = table.largest_key();
+  return meta;
+}
+
+// Of all partitions, in order.
+inline std::vector<BlockHandle> BlocksOf(const TableReader& table) {
+  std::vector<BlockHandle> blocks;
+  for (size_t i = 0; i < table.partition_count(); ++i) {
+    const auto partition = table.ReadPartition(i);
+    CHECK(partition.ok());
+    for (size_t b = 0; b < (*partition)->blocks(); ++b) blocks.push_back((*partition)->BlockAt(b));
+  }
+  return blocks;
+}
+
+inline Result<BlockHandle> FindBlock(const TableReader& table, const std::string& key) {
+  const auto partition = table.ReadPartition(table.FindPartition(key));
+  if (!partition.ok()) return partition.status();
+  return (*partition)->Find(key);
+}
+
 // As a point lookup goes. kNotFound if the table has no entry for the key.
 inline Result<Row> Lookup(const TableReader& table, const std::string& key) {
-  if (!table.MayContain(FilterHash(key))) return StatusCode::kNotFound;
-  const Result<std::shared_ptr<const Block>> block = table.ReadBlock(table.FindBlock(key));
+  const auto partition = table.ReadPartition(table.FindPartition(key));
+  if (!partition.ok()) return partition.status();
+  if (!(*partition)->MayContain(FilterHash(key))) return StatusCode::kNotFound;
+  const Result<std::shared_ptr<const Block>> block = table.ReadBlock((*partition)->Find(key));
   if (!block.ok()) return block.status();
   Entry entry;
   if (!(*block)->Find(key, &entry)) return StatusCode::kNotFound;

@@ -62,6 +62,7 @@ TEST_CASE("table: whatever is put in comes out, block by block and key by key") 
   static constexpr Case kCases[] = {
       {"one small block", {}, 5, 10},
       {"many blocks", {.block_bytes = 512}, 800, 60},
+      {"several partitions", {.block_bytes = 64}, 2000, 60},
       {"uncompressed", {.block_bytes = 512, .compression_level = 0}, 800, 60},
       {"no filter", {.block_bytes = 512, .filter_bits_per_key = 0}, 800, 60},
       {"values around the block size", {.block_bytes = 256}, 400, 600},
@@ -79,12 +80,12 @@ TEST_CASE("table: whatever is put in comes out, block by block and key by key") 
 
       Rows all;
       BlockIterator it;
-      for (size_t i = 0; i < table->block_count(); ++i) {
-        const Result<std::shared_ptr<const Block>> block = table->ReadBlock(table->BlockAt(i));
+      for (const BlockHandle& handle : BlocksOf(*table)) {
+        const Result<std::shared_ptr<const Block>> block = table->ReadBlock(handle);
         REQUIRE(block.ok());
         it.Reset(*block);
         for (it.SeekToFirst(); it.Valid(); it.Next()) {
-          CHECK(table->FindBlockIndex(it.entry().key) == i);
+          CHECK(*FindBlock(*table, std::string(it.entry().key)) == handle);
           all[std::string(it.entry().key)] = ToRow(it.entry());
         }
       }
@@ -126,8 +127,9 @@ TEST_CASE("table: its properties tell what it holds") {
   const Result<std::shared_ptr<TableReader>> table = world.TryOpen(1);
   REQUIRE(table.ok());
   CHECK((*table)->properties() == *built);
-  CHECK((*table)->block_count() == 1);
-  CHECK(built->data_bytes == (*table)->BlockAt(0).end());
+  CHECK((*table)->partition_count() == 1);
+  CHECK(BlocksOf(**table).size() == 1);
+  CHECK(built->data_bytes == BlocksOf(**table).back().end());
 }
 
 TEST_CASE("table: properties that are not known are skipped, broken ones are refused") {
@@ -184,7 +186,7 @@ TEST_CASE("table: a huge value has a block of its own, compressed or not") {
   rows["z"].value = "small";
   TableWorld world;
   const std::shared_ptr<TableReader> table = world.Build(1, rows);
-  CHECK(table->block_count() == 4);
+  CHECK(BlocksOf(*table).size() == 4);
   CHECK(table->properties().file_bytes < (10u << 20));
   for (const auto& [key, row] : rows) {
     const Result<Row> found = Lookup(*table, key);
@@ -193,18 +195,32 @@ TEST_CASE("table: a huge value has a block of its own, compressed or not") {
   }
 
   // The loop leaves it to a reader thread even if it need not wait for the disk.
-  CHECK(table->TryReadBlock(table->FindBlock("huge, random")).status().is_pending());
-  CHECK(table->TryReadBlock(table->FindBlock("a")).ok());
+  CHECK(table->TryReadBlock(*FindBlock(*table, "huge, random")).status().is_pending());
+  CHECK(table->TryReadBlock(*FindBlock(*table, "a")).ok());
 }
 
-TEST_CASE("table: a block that is not in memory is pending, and nothing else") {
+TEST_CASE("table: a part that is not in memory is pending, and nothing else") {
   TableWorld world;
   const std::shared_ptr<TableReader> table = world.Build(1, {{"a", {}}});
+  const BlockHandle block = BlocksOf(*table)[0];
   world.env.set_pending_percent(100);
-  CHECK(table->TryReadBlock(table->BlockAt(0)).status().is_pending());
-  CHECK(table->ReadBlock(table->BlockAt(0)).ok());
+  CHECK(table->TryReadPartition(0).status().is_pending());
+  CHECK(table->ReadPartition(0).ok());
+  CHECK(table->TryReadBlock(block).status().is_pending());
+  CHECK(table->ReadBlock(block).ok());
   world.env.set_pending_percent(0);
-  CHECK(table->TryReadBlock(table->BlockAt(0)).ok());
+  CHECK(table->TryReadPartition(0).ok());
+  CHECK(table->TryReadBlock(block).ok());
+}
+
+TEST_CASE("table: what stays in memory of a large one is little") {
+  TableWorld world;
+  Rows rows;
+  for (int i = 0; i < 20'000; ++i) rows["user:" + std::to_string(100'000 + i)].value = "value";
+  const std::shared_ptr<TableReader> table = world.Build(1, rows, {.block_bytes = 128});
+  CHECK(table->partition_count() >= 40);
+  CHECK(BlocksOf(*table).size() > 60 * table->partition_count());
+  CHECK(table->memory_bytes() < 100 * table->partition_count());
 }
 
 TEST_CASE("table: its size is foreseen, never too small and not much too large") {
@@ -321,9 +337,10 @@ TEST_CASE("table: a sound block in the place of another is detected") {
   const TableOptions options = {.block_bytes = 256, .compression_level = 0};
   const std::shared_ptr<TableReader> table = world.Build(1, rows, options);
   const std::shared_ptr<TableReader> other = world.Build(2, rows, options);
-  REQUIRE(table->block_count() == 4);
-  const BlockHandle b = table->BlockAt(1);
-  const BlockHandle c = table->BlockAt(2);
+  const std::vector<BlockHandle> blocks = BlocksOf(*table);
+  REQUIRE(blocks.size() == 4);
+  const BlockHandle b = blocks[1];
+  const BlockHandle c = blocks[2];
   REQUIRE(b.size == c.size);
   const size_t size = static_cast<size_t>(b.end() - b.offset);
   const std::string sound = world.env.Contents(TableWorld::Path(1));

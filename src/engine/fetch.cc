@@ -1,0 +1,162 @@
+// engine/fetch.cc: parts of tables, from wherever they are.
+//
+//   1. in memory      the table cache has tables and partitions, the block cache has blocks
+//   2. brought        for this very command, while it waited: its scope pins them
+//   3. page cache     read without waiting; what had to be read that way is then in memory. Opening a
+//                     file may always wait, so tables are never opened here
+//   4. disk           a reader thread; until it has come the command waits, and then it is run again
+//
+// Several commands that want the same part wait for one load. A table may die while it is being loaded: its file
+// is gone then, and nobody asks for it any more.
+//
+// Threads: loop; loads on Lane::kRead.
+#include <utility>
+
+#include "engine/engine_impl.h"
+
+namespace varve {
+
+namespace {
+
+template <typename T>
+Result<EngineImpl::Part> AsPart(Result<std::shared_ptr<const T>> read) {
+  if (!read.ok()) return read.status();
+  return EngineImpl::Part(std::move(*read));
+}
+
+}  // namespace
+
+const std::shared_ptr<const TableReader>* EngineImpl::OpenTable(TableCache::Table& table,
+                                                                ReadScope* scope, Status* status) {
+  if (const auto& reader = table.reader()) return &reader;
+  const PartId id{table.number(), PartId::kTableEnd};
+  if (const PinnedPart* pinned = scope == nullptr ? nullptr : scope->FindPart(id)) {
+    *status = pinned->status;
+    if (!status->ok()) return nullptr;
+    table_cache_.KeepReader(table, std::static_pointer_cast<const TableReader>(pinned->part));
+    return &table.reader();
+  }
+  *status = Load(
+      id, scope,
+      [tables = table_directory(), number = table.number()] { return AsPart(tables.Open(number)); },
+      [this, number = table.number()](const Part& part) {
+        if (TableCache::Table* live = table_cache_.Find(number)) {
+          table_cache_.KeepReader(*live, std::static_pointer_cast<const TableReader>(part));
+        }
+      });
+  return nullptr;
+}
+
+const std::shared_ptr<const Partition>* EngineImpl::FetchPartition(TableCache::Table& table,
+                                                                   size_t i, ReadScope* scope,
+                                                                   Status* status) {
+  if (const auto& partition = table.partition(i)) return &partition;
+  const std::shared_ptr<const TableReader> reader = table.reader();
+  const PartId id{table.number(), reader->PartitionAt(i).offset};
+  std::shared_ptr<const Partition> partition;
+  if (const PinnedPart* pinned = scope == nullptr ? nullptr : scope->FindPart(id)) {
+    *status = pinned->status;
+    partition = std::static_pointer_cast<const Partition>(pinned->part);
+  } else {
+    Result<std::shared_ptr<const Partition>> read = reader->TryReadPartition(i);
+    *status = read.status();
+    if (read.ok()) partition = std::move(*read);
+    if (!status->ok() && !status->is_pending()) NoteReadError(*status);
+  }
+  if (partition) {
+    table_cache_.KeepPartition(table, i, std::move(partition));
+    ScheduleUpkeep();
+    return &table.partition(i);
+  }
+  if (!status->is_pending()) return nullptr;
+  *status = Load(
+      id, scope, [reader, i] { return AsPart(reader->ReadPartition(i)); },
+      [this, number = table.number(), i](const Part& part) {
+        TableCache::Table* live = table_cache_.Find(number);
+        if (live == nullptr || !live->reader()) return;
+        table_cache_.KeepPartition(*live, i, std::static_pointer_cast<const Partition>(part));
+      });
+  return nullptr;
+}
+
+Result<std::shared_ptr<const TableReader>> EngineImpl::OpenTable(uint64_t number,
+                                                                 ReadScope& scope) {
+  Status status;
+  const auto* reader = OpenTable(*table_cache_.Find(number), &scope, &status);
+  if (reader == nullptr) return status;
+  return *reader;
+}
+
+Result<std::shared_ptr<const Partition>> EngineImpl::FetchPartition(uint64_t number, size_t i,
+                                                                    ReadScope& scope) {
+  Status status;
+  const auto* partition = FetchPartition(*table_cache_.Find(number), i, &scope, &status);
+  if (partition == nullptr) return status;
+  return *partition;
+}
+
+Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
+    const std::shared_ptr<const TableReader>& table, BlockHandle handle, ReadScope& scope) {
+  if (const auto& cached = block_cache_.Lookup(table->file_number(), handle.offset)) {
+    ++stats_.block_hits;
+    return cached;
+  }
+  const PartId id{table->file_number(), handle.offset};
+  if (const PinnedPart* pinned = scope.FindPart(id)) {
+    if (!pinned->status.ok()) return pinned->status;
+    return std::static_pointer_cast<const Block>(pinned->part);
+  }
+  Result<std::shared_ptr<const Block>> block = table->TryReadBlock(handle);
+  if (block.ok()) {
+    ++stats_.block_reads_nowait;
+    block_cache_.Insert(table->file_number(), handle.offset, *block);
+    return block;
+  }
+  if (!block.status().is_pending()) {
+    NoteReadError(block.status());
+    return block;
+  }
+  const bool first = !loads_.contains(id);
+  if (first) ++stats_.block_reads_waited;
+  return Load(
+      id, &scope, [table, handle] { return AsPart(table->ReadBlock(handle)); },
+      [this, id](const Part& part) {
+        // A table that was dropped meanwhile leaves nothing in the cache.
+        if (table_cache_.Find(id.file_number) == nullptr) return;
+        block_cache_.Insert(id.file_number, id.offset, std::static_pointer_cast<const Block>(part));
+      });
+}
+
+Status EngineImpl::Load(PartId id, ReadScope* scope, std::function<Result<Part>()> read,
+                        std::function<void(const Part&)> keep) {
+  const auto [load, first] = loads_.try_emplace(id);
+  if (scope != nullptr) load->second.push_back(scope->Expect());
+  if (!first) return Status::Pending();  // someone else has asked already
+  auto loaded = std::make_shared<Result<Part>>(Status::Pending());
+  env_.Schedule(
+      Lane::kRead, [read = std::move(read), loaded] { *loaded = read(); },
+      [this, alive = alive(), id, keep = std::move(keep), loaded] {
+        if (alive.expired()) return;
+        if (loaded->ok()) {
+          keep(**loaded);
+          ScheduleUpkeep();
+        } else if (table_cache_.Find(id.file_number) != nullptr) {
+          NoteReadError(loaded->status());
+        }
+        Loaded(id, *loaded);
+      });
+  return Status::Pending();
+}
+
+void EngineImpl::Loaded(PartId id, const Result<Part>& loaded) {
+  const PinnedPart pinned{id, loaded.ok() ? *loaded : nullptr, loaded.status()};
+  const std::vector<std::weak_ptr<ReadScope::Wait>> waits = std::move(loads_.extract(id).mapped());
+  for (const std::weak_ptr<ReadScope::Wait>& wait : waits) ReadScope::Arrived(wait, &pinned);
+}
+
+void EngineImpl::NoteReadError(const Status& status) {
+  ++stats_.block_errors;
+  NoteError("read", status);
+}
+
+}  // namespace varve
