@@ -20,6 +20,7 @@ Slice CodeName(StatusCode code) {
     case StatusCode::kLocked: return "locked";
     case StatusCode::kUnavailable: return "unavailable";
     case StatusCode::kAborted: return "aborted";
+    case StatusCode::kNotSupported: return "not supported";
     case StatusCode::kClientError: return "client error";
     case StatusCode::kWrongType: return "wrong type";
     case StatusCode::kSyntaxError: return "syntax error";

@@ -31,6 +31,7 @@ enum class StatusCode : unsigned char {
   kLocked,           // another process holds the directory
   kUnavailable,      // writes are refused for now: the log failed or the disk is full
   kAborted,          // shutting down
+  kNotSupported,     // the system cannot do it here: another way has to be taken
 
   kClientError,  // the message is the error reply, whole, without '-'
   kWrongType,

@@ -72,8 +72,9 @@ enum class Lane : unsigned char {
   kFlush,       // generations to tables, sorts that a scan waits for: one thread
   kCompaction,  // tables to tables: low priority, one thread
   kRead,        // cold blocks: several threads
+  kCheckpoint,  // links to tables, or copies of them: low priority, one thread
 };
-inline constexpr size_t kLanes = 6;
+inline constexpr size_t kLanes = 7;
 
 // A file system, as its users see it: what is kept for the administrator is not there.
 struct DiskSpace {
@@ -96,11 +97,16 @@ class Env {
 
   // --- Files and directories. Any thread. ---
   virtual Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) = 0;
+  // Replaces what `to` names: a file by a file, an empty directory by a directory.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  // Gives the file `from` a second name, `to`, which must not exist. kNotSupported where there can
+  // be no such link (another file system, one without links, too many of them): copy instead.
+  virtual Status Link(const std::string& from, const std::string& to) = 0;
   // kNotFound if there is none.
   virtual Status Remove(const std::string& path) = 0;
   virtual Status CreateDirectory(const std::string& path) = 0;  // Ok if it is there already
-  // Ok means that every create, rename and remove in `path` so far survives a power cut.
+  virtual Status RemoveDirectory(const std::string& path) = 0;  // which must be empty
+  // Ok means that every create, link, rename and remove in `path` so far survives a power cut.
   virtual Status SyncDirectory(const std::string& path) = 0;
   // Plain names, no "." or "..", sorted.
   virtual Result<std::vector<std::string>> List(const std::string& path) = 0;

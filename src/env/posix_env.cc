@@ -56,6 +56,20 @@ Status PosixEnv::Rename(const std::string& from, const std::string& to) {
   return Status::Ok();
 }
 
+Status PosixEnv::Link(const std::string& from, const std::string& to) {
+  if (link(from.c_str(), to.c_str()) == 0) return Status::Ok();
+  const int error = errno;
+  Status status = Status::FromErrno(error, from, "link to " + to);
+  switch (error) {
+    case EXDEV:
+    case EMLINK:
+    case EPERM:  // no links on this file system, or none to other people's files
+    case EOPNOTSUPP:
+    case ENOSYS: return {StatusCode::kNotSupported, std::string(status.message())};
+    default: return status;
+  }
+}
+
 Status PosixEnv::Remove(const std::string& path) {
   if (unlink(path.c_str()) == 0) return Status::Ok();
   if (errno == ENOENT) return {StatusCode::kNotFound, path + ": no such file"};
@@ -70,6 +84,11 @@ Status PosixEnv::CreateDirectory(const std::string& path) {
     return Status::Ok();
   }
   return Status::FromErrno(error, path, "create directory");
+}
+
+Status PosixEnv::RemoveDirectory(const std::string& path) {
+  if (rmdir(path.c_str()) == 0) return Status::Ok();
+  return Status::FromErrno(errno, path, "remove directory");
 }
 
 Status PosixEnv::SyncDirectory(const std::string& path) {

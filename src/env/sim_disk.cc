@@ -93,12 +93,25 @@ Status SimDisk::Rename(const std::string& from, const std::string& to) {
   if (node->is_directory && (to + "/").starts_with(from + "/")) {
     return Status::FromErrno(EINVAL, from, what);
   }
-  // Replacing even an empty directory is more than anyone here should ask for.
-  if (replaced != nullptr && (replaced->is_directory || node->is_directory)) {
+  if (replaced != nullptr && replaced->is_directory != node->is_directory) {
     return Status::FromErrno(replaced->is_directory ? EISDIR : ENOTDIR, from, what);
+  }
+  if (replaced != nullptr && !replaced->entries.empty()) {
+    return Status::FromErrno(ENOTEMPTY, from, what);
   }
   Change({{source.directory, std::string(source.name), nullptr},
           {target.directory, std::string(target.name), node}});
+  return Status::Ok();
+}
+
+Status SimDisk::Link(const std::string& from, const std::string& to) {
+  const std::string what = "link to " + to;
+  const Place target = Locate(to);
+  const NodePtr node = Find(from);
+  if (node == nullptr || target.directory == nullptr) return Status::FromErrno(ENOENT, from, what);
+  if (Find(to) != nullptr) return Status::FromErrno(EEXIST, from, what);
+  if (node->is_directory) return Status::FromErrno(EISDIR, from, what);
+  Change({{target.directory, std::string(target.name), node}});
   return Status::Ok();
 }
 
@@ -118,6 +131,18 @@ Status SimDisk::CreateDirectory(const std::string& path) {
     return node->is_directory ? Status::Ok() : Status::FromErrno(EEXIST, path, "create directory");
   }
   Change({{place.directory, std::string(place.name), NewNode(true)}});
+  return Status::Ok();
+}
+
+Status SimDisk::RemoveDirectory(const std::string& path) {
+  constexpr Slice kWhat = "remove directory";
+  const Place place = Locate(path);
+  const NodePtr node = Find(path);
+  if (node == nullptr) return Status::FromErrno(ENOENT, path, kWhat);
+  if (!node->is_directory) return Status::FromErrno(ENOTDIR, path, kWhat);
+  if (node == root_) return Status::FromErrno(EBUSY, path, kWhat);
+  if (!node->entries.empty()) return Status::FromErrno(ENOTEMPTY, path, kWhat);
+  Change({{place.directory, std::string(place.name), nullptr}});
   return Status::Ok();
 }
 
@@ -223,10 +248,19 @@ void SimDisk::DropLocks(Node& directory) {
   }
 }
 
-uint64_t SimDisk::UsedBytes(const Node& directory) {
+uint64_t SimDisk::used_bytes() const {
+  std::set<const Node*> counted;
+  return UsedBytes(*root_, &counted);
+}
+
+uint64_t SimDisk::UsedBytes(const Node& directory, std::set<const Node*>* counted) {
   uint64_t used = 0;
   for (const auto& [name, node] : directory.entries) {
-    used += node->is_directory ? UsedBytes(*node) : node->file.size();
+    if (node->is_directory) {
+      used += UsedBytes(*node, counted);
+    } else if (counted->insert(node.get()).second) {
+      used += node->file.size();
+    }
   }
   return used;
 }

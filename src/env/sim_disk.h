@@ -1,7 +1,7 @@
 // env/sim_disk.h: a simulated file system: names, and which of them would survive a power cut.
 //
 // Each directory has two sets of entries: the current ones, and those that are on the disk. Create,
-// rename and remove change the first and join a list; SyncDirectory carries them over to the
+// link, rename and remove change the first and join a list; SyncDirectory carries them over to the
 // second. Syncing a file does nothing for its name, as POSIX has it.
 //
 // A power cut keeps none, a first part, or any legal subset of the listed operations. Legal is
@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,8 +47,10 @@ class SimDisk {
 
   Result<NodePtr> Open(const std::string& path, OpenMode mode);
   Status Rename(const std::string& from, const std::string& to);
+  Status Link(const std::string& from, const std::string& to);
   Status Remove(const std::string& path);
   Status CreateDirectory(const std::string& path);
+  Status RemoveDirectory(const std::string& path);
   Status SyncDirectory(const std::string& path);
   Result<std::vector<std::string>> List(const std::string& path) const;
 
@@ -56,8 +59,8 @@ class SimDisk {
 
   // Null if there is none.
   NodePtr Find(Slice path) const;
-  // The sizes of all files that have a name.
-  uint64_t used_bytes() const { return UsedBytes(*root_); }
+  // The sizes of all files that have a name; of one that has several, once.
+  uint64_t used_bytes() const;
 
  private:
   // One entry set to a node, or taken out.
@@ -82,7 +85,7 @@ class SimDisk {
   std::vector<bool> ChooseKept(CrashMode mode, Random& random) const;
   // Whether `later` could not have happened without `earlier`.
   static bool StandsOn(const NameOperation& later, const NameOperation& earlier);
-  static uint64_t UsedBytes(const Node& directory);
+  static uint64_t UsedBytes(const Node& directory, std::set<const Node*>* counted);
   static void CrashTree(Node& directory, CrashMode mode, Random& random);
   static void DropLocks(Node& directory);
 

@@ -30,9 +30,16 @@ constexpr uint64_t kStepsPerTimeJump = 64;
 // After so many steps on a dead disk a program is not going to end by itself.
 constexpr size_t kDeadStepsMax = 1'000'000;
 
-constexpr Slice kLaneNames[kLanes] = {"log", "sync", "manifest", "flush", "compaction", "read"};
+constexpr Slice kLaneNames[kLanes] = {"log",        "sync", "manifest",  "flush",
+                                      "compaction", "read", "checkpoint"};
+
+constexpr Slice kLink = "link";
 
 Status InjectedError(StatusCode code, const std::string& path, Slice what) {
+  if (code == StatusCode::kNotSupported) {
+    const Status status = Status::FromErrno(EXDEV, path, what);
+    return {code, std::string(status.message())};
+  }
   return Status::FromErrno(code == StatusCode::kNoSpace ? ENOSPC : EIO, path, what);
 }
 
@@ -185,6 +192,7 @@ Status SimEnv::Begin(Slice what, const std::string& path, bool needs_room) {
 
 Status SimEnv::PlannedFault(Slice what, const std::string& path, bool needs_room) {
   if (fail_in_ == 0 || (fail_code_ == StatusCode::kNoSpace && !needs_room)) return Status::Ok();
+  if (fail_code_ == StatusCode::kNotSupported && what != kLink) return Status::Ok();
   if (--fail_in_ > 0) return Status::Ok();
   if (fail_after_) fail_in_ = 1;
   ++faults_;
@@ -212,6 +220,11 @@ Status SimEnv::Rename(const std::string& from, const std::string& to) {
   return disk_.Rename(from, to);
 }
 
+Status SimEnv::Link(const std::string& from, const std::string& to) {
+  RETURN_IF_ERROR(Begin(kLink, from + " to " + to, true));
+  return disk_.Link(from, to);
+}
+
 Status SimEnv::Remove(const std::string& path) {
   RETURN_IF_ERROR(Begin("remove", path, false));
   return disk_.Remove(path);
@@ -220,6 +233,11 @@ Status SimEnv::Remove(const std::string& path) {
 Status SimEnv::CreateDirectory(const std::string& path) {
   RETURN_IF_ERROR(Begin("create directory", path, true));
   return disk_.CreateDirectory(path);
+}
+
+Status SimEnv::RemoveDirectory(const std::string& path) {
+  RETURN_IF_ERROR(Begin("remove directory", path, false));
+  return disk_.RemoveDirectory(path);
 }
 
 Status SimEnv::SyncDirectory(const std::string& path) {
@@ -408,7 +426,8 @@ void SimEnv::DropJobs() {
 // --- Faults and looking in ---
 
 void SimEnv::FailNth(uint64_t n, StatusCode code, bool and_after) {
-  CHECK(code == StatusCode::kIoError || code == StatusCode::kNoSpace);
+  CHECK(code == StatusCode::kIoError || code == StatusCode::kNoSpace ||
+        code == StatusCode::kNotSupported);
   fail_in_ = n;
   fail_code_ = code;
   fail_after_ = and_after;
@@ -447,6 +466,11 @@ void SimEnv::SetContents(const std::string& path, Slice contents) {
   }
   CHECK(!node->is_directory);
   node->file.SetDurable(contents);
+}
+
+bool SimEnv::SameFile(const std::string& path, const std::string& other) const {
+  const SimDisk::NodePtr node = disk_.Find(path);
+  return node != nullptr && node == disk_.Find(other);
 }
 
 void SimEnv::FlipBit(const std::string& path, uint64_t offset, unsigned bit) {

@@ -21,7 +21,7 @@
 // before a Restart stay dead.
 //
 // Only what touches the disk is a disk operation: open, read (TryReadAt too), write, sync,
-// preallocate, allocate, truncate, rename, remove, create directory, sync directory, list, lock.
+// preallocate, allocate, truncate, rename, link, remove, create, remove or sync directory, list, lock.
 // Size, Exists and Space are not.
 //
 // Threads    one. Ownership: outlives every File and lock it gave out, and the program.
@@ -51,8 +51,10 @@ class SimEnv final : public Env {
   // --- Env ---
   Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override;
   Status Rename(const std::string& from, const std::string& to) override;
+  Status Link(const std::string& from, const std::string& to) override;
   Status Remove(const std::string& path) override;
   Status CreateDirectory(const std::string& path) override;
+  Status RemoveDirectory(const std::string& path) override;
   Status SyncDirectory(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& path) override;
   bool Exists(const std::string& path) override;
@@ -96,6 +98,7 @@ class SimEnv final : public Env {
   // what was asked for before; n = 0 calls it off.
   //   kIoError   a failed write may have written its first part; a failed sync follows sim_file.h
   //   kNoSpace   counts and fails only operations that need room on the disk
+  //   kNotSupported  counts and fails only links: another file system
   void FailNth(uint64_t n, StatusCode code = StatusCode::kIoError, bool and_after = false);
   // The power fails at the nth operation from now: that one and all later ones do not happen.
   void CutPowerAfter(uint64_t n);
@@ -113,6 +116,8 @@ class SimEnv final : public Env {
   std::string Contents(const std::string& path) const;
   // Makes the file if need be, in a directory that exists; bytes and name are durable at once.
   void SetContents(const std::string& path, Slice contents);
+  // Whether two names lead to one file.
+  bool SameFile(const std::string& path, const std::string& other) const;
   // Turns around one bit of what is read at `offset`. REQUIRES: it is inside the file.
   void FlipBit(const std::string& path, uint64_t offset, unsigned bit);
   // Every operation and step from now on, one line each. An empty function ends it.

@@ -17,8 +17,9 @@ namespace varve {
 namespace {
 
 // At most 15 characters: the kernel keeps no more.
-constexpr const char* kThreadNames[kLanes] = {"varve-log",   "varve-sync",    "varve-manifest",
-                                              "varve-flush", "varve-compact", "varve-read"};
+constexpr const char* kThreadNames[kLanes] = {"varve-log",    "varve-sync",    "varve-manifest",
+                                              "varve-flush",  "varve-compact", "varve-read",
+                                              "varve-checkpt"};
 
 // Signals are the loop's: while this lives, new threads inherit a mask that blocks them all.
 // Except those that a thread raises itself by a fault, which must reach the crash handler.
@@ -126,9 +127,9 @@ bool WorkerPool::StartThread(Lane which) {
 void WorkerPool::WorkerMain(Lane which) {
   LaneQueue& lane = lanes_[static_cast<size_t>(which)];
   pthread_setname_np(pthread_self(), kThreadNames[static_cast<size_t>(which)]);
-  if (which == Lane::kCompaction) {
+  if (which == Lane::kCompaction || which == Lane::kCheckpoint) {
     // Linux keeps the nice value per thread. Failing to yield is not worth an error.
-    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options_.compaction_nice);
+    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options_.background_nice);
   }
 
   std::unique_lock<std::mutex> guard(lane.mutex);

@@ -27,9 +27,9 @@ namespace varve {
 
 struct WorkerPoolOptions {
   // By lane, in the order of enum Lane. Threads start when they are first needed.
-  std::array<unsigned, kLanes> threads_max = {1, 1, 1, 1, 1, 8};
-  // How much compaction yields to the rest, as nice(1) counts.
-  int compaction_nice = 10;
+  std::array<unsigned, kLanes> threads_max = {1, 1, 1, 1, 1, 8, 1};
+  // How much compaction and checkpoints yield to the rest, as nice(1) counts.
+  int background_nice = 10;
 };
 
 class WorkerPool {

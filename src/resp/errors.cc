@@ -57,6 +57,7 @@ std::string ErrorText(const Status& status) {
     case StatusCode::kLocked: return with_message("ERR The data directory is locked");
     case StatusCode::kUnavailable: return std::string(kUnavailable);
     case StatusCode::kAborted: return std::string(kAborted);
+    case StatusCode::kNotSupported: return with_message("ERR Not supported here");
     case StatusCode::kClientError: return std::string(status.message());
     case StatusCode::kWrongType: return std::string(errors::kWrongType);
     case StatusCode::kSyntaxError: return std::string(errors::kSyntax);

@@ -491,6 +491,45 @@ TEST_CASE("posix timers: RunUntil wakes for what a timer alone brings about") {
   CHECK_FALSE(fired);
 }
 
+TEST_CASE("posix env: a link is a second name of one file, and stays when the first one goes") {
+  World world;
+  Env& env = world.env();
+  REQUIRE(world.Create("f")->WriteAt(0, Slice("bytes")).ok());
+  REQUIRE(env.Link(world.Path("f"), world.Path("g")).ok());
+  struct stat first {
+  }, second{};
+  REQUIRE(stat(world.Path("f").c_str(), &first) == 0);
+  REQUIRE(stat(world.Path("g").c_str(), &second) == 0);
+  CHECK(first.st_ino == second.st_ino);
+  CHECK(second.st_nlink == 2);
+  const Status there = env.Link(world.Path("f"), world.Path("g"));
+  CHECK(there.code() == StatusCode::kIoError);
+  CHECK(Contains(there.message(), world.Path("f") + ": link to " + world.Path("g") + ": "));
+  REQUIRE(env.Remove(world.Path("f")).ok());
+  CHECK(*ReadWholeFile(env, world.Path("g")) == "bytes");
+  CHECK(env.Link(world.Path("f"), world.Path("h")).code() == StatusCode::kIoError);
+  // On another file system.
+  CHECK(env.Link("/proc/self/status", world.Path("h")).code() == StatusCode::kNotSupported);
+  CHECK_FALSE(env.Exists(world.Path("h")));
+}
+
+TEST_CASE("posix env: an empty directory is removed, or replaced by a rename, and no other") {
+  World world;
+  Env& env = world.env();
+  REQUIRE(env.CreateDirectory(world.Path("d")).ok());
+  REQUIRE(env.CreateDirectory(world.Path("e")).ok());
+  (void)world.Create("d/f");
+  CHECK(env.RemoveDirectory(world.Path("d")).code() == StatusCode::kIoError);
+  CHECK(env.Rename(world.Path("e"), world.Path("d")).code() == StatusCode::kIoError);
+  CHECK(env.Rename(world.Path("d"), world.Path("e")).ok());
+  CHECK(*env.List(world.Path("e")) == std::vector<std::string>{"f"});
+  CHECK_FALSE(env.Exists(world.Path("d")));
+  CHECK(env.RemoveDirectory(world.Path("e/f")).code() == StatusCode::kIoError);
+  REQUIRE(env.Remove(world.Path("e/f")).ok());
+  CHECK(env.RemoveDirectory(world.Path("e")).ok());
+  CHECK(env.RemoveDirectory(world.Path("e")).code() == StatusCode::kIoError);
+}
+
 TEST_CASE("log: levels are kept, a message is one line, sizes read well") {
   World world;
   const std::string path = world.Path("log");

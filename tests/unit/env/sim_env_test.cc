@@ -329,6 +329,73 @@ TEST_CASE("sim disk: unsynced operations on different names survive in any combi
   CHECK(seen.size() == 8);
 }
 
+TEST_CASE("sim disk: a link is a second name of one file, and as durable as its directory") {
+  SimEnv env(1);
+  REQUIRE(env.CreateDirectory("d").ok());
+  REQUIRE(env.SyncDirectory("").ok());
+  env.SetContents("f", "12345678");
+  env.SetCapacity(10);
+  REQUIRE(env.Link("f", "d/g").ok());
+  CHECK(env.SameFile("f", "d/g"));
+  CHECK(env.Space("")->available_bytes == 2);  // it takes no room
+  REQUIRE(Open(env, "d/g", OpenMode::kReuse)->WriteAt(0, Slice("A")).ok());
+  CHECK(env.Contents("f") == "A2345678");
+  CHECK(env.Link("f", "d/g").code() == StatusCode::kIoError);
+  CHECK(env.Link("none", "d/h").code() == StatusCode::kIoError);
+  CHECK(env.Link("f", "none/h").code() == StatusCode::kIoError);
+  CHECK(env.Link("d", "e").code() == StatusCode::kIoError);
+
+  env.Restart(kDropUnsynced);
+  CHECK(env.Contents("f") == "12345678");
+  CHECK_FALSE(env.Exists("d/g"));
+  REQUIRE(env.Link("f", "d/g").ok());
+  REQUIRE(env.SyncDirectory("d").ok());
+  REQUIRE(env.Remove("f").ok());
+  REQUIRE(env.SyncDirectory("").ok());
+  env.Restart(kDropUnsynced);
+  CHECK_FALSE(env.Exists("f"));
+  CHECK(env.Contents("d/g") == "12345678");
+}
+
+TEST_CASE("sim disk: where links are impossible, only links fail") {
+  SimEnv env(1);
+  env.SetContents("f", "x");
+  env.FailNth(2, StatusCode::kNotSupported, true);
+  CHECK(env.Link("f", "g").ok());
+  CHECK(env.List("").ok());
+  for (int i = 0; i < 2; ++i) {
+    CHECK(env.Link("f", "h").code() == StatusCode::kNotSupported);
+    CHECK(Open(env, "h" + std::to_string(i))->Sync().ok());
+  }
+  CHECK_FALSE(env.Exists("h"));
+  CHECK(env.faults() == 2);
+}
+
+TEST_CASE("sim disk: an empty directory is removed, or replaced by a rename, and no other") {
+  SimEnv env(1);
+  REQUIRE(env.CreateDirectory("d").ok());
+  REQUIRE(env.CreateDirectory("e").ok());
+  env.SetContents("d/f", "x");
+  REQUIRE(env.SyncDirectory("").ok());
+  CHECK(env.RemoveDirectory("d").code() == StatusCode::kIoError);
+  CHECK(env.RemoveDirectory("d/f").code() == StatusCode::kIoError);
+  CHECK(env.RemoveDirectory("none").code() == StatusCode::kIoError);
+  CHECK(env.Rename("e", "d").code() == StatusCode::kIoError);
+  CHECK(env.Rename("d/f", "e").code() == StatusCode::kIoError);
+  CHECK(env.Rename("d", "e").ok());
+  env.Restart(kDropUnsynced);
+  CHECK(env.Exists("d/f"));
+  REQUIRE(env.Rename("d", "e").ok());
+  REQUIRE(env.SyncDirectory("").ok());
+  env.Restart(kDropUnsynced);
+  CHECK_FALSE(env.Exists("d"));
+  CHECK(env.Contents("e/f") == "x");
+  REQUIRE(env.Remove("e/f").ok());
+  REQUIRE(env.RemoveDirectory("e").ok());
+  env.Restart(kDropUnsynced);
+  CHECK(env.Contents("e/f") == "x");
+}
+
 TEST_CASE("sim disk: errors are the real ones, and paths mean the same however they are written") {
   SimEnv env(1);
   CHECK(env.Open("f", OpenMode::kRead).status().is_not_found());
@@ -431,11 +498,14 @@ TEST_CASE("sim env: FailNth fails every kind of operation, once or from then on"
       [&] { return file->Preallocate(2); },
       [&] { return file->Truncate(1); },
       [&] { return env.Rename("g", "h"); },
+      [&] { return env.Link("h", "i"); },
       [&] { return env.CreateDirectory("d"); },
       [&] { return env.SyncDirectory("d"); },
       [&] { return env.List("d").status(); },
       [&] { return env.LockFile("d/LOCK").status(); },
       [&] { return env.Remove("h"); },
+      [&] { return env.CreateDirectory("e"); },
+      [&] { return env.RemoveDirectory("e"); },
   };
   for (size_t failing = 0; failing < operations.size(); ++failing) {
     CAPTURE(failing);
