@@ -31,6 +31,7 @@
 
 #include "base/result.h"
 #include "engine/batch.h"
+#include "engine/checkpoint/checkpoint_info.h"
 #include "engine/engine_stats.h"
 #include "engine/entry.h"
 #include "engine/iterators/iterator.h"
@@ -107,9 +108,20 @@ class Engine {
   virtual void Flush(std::function<void(Status)> done) = 0;
   // Flushes, then merges every level into the last.
   virtual void Compact(std::function<void(Status)> done) = 0;
+  // Makes a copy of the database in `directory`, which must be empty or not there, in an existing one. By hard
+  // links: it takes a flush and a link for each table, however large these are, unless `directory` is on another
+  // file system. Writes go on meanwhile. The copy opens as a database and holds exactly the commits up to a
+  // group, CheckpointInfo::group, which is at least the last one committed when this was called.
+  //
+  // `done` runs when all of it is durable; perhaps before this returns, if it is refused. Errors leave nothing
+  // behind, and the database as it was: kInvalidArgument (the directory), kUnavailable (another one is under
+  // way), kNoSpace, kIoError, kAborted (Close). See checkpoint.cc.
+  virtual void Checkpoint(const std::string& directory,
+                          std::function<void(Result<CheckpointInfo>)> done) = 0;
   virtual EngineStats stats() const = 0;
 
-  // Refuses commits from now on, syncs the log, waits for running jobs, releases the lock.
+  // Refuses commits from now on, syncs the log, waits for running jobs, releases the lock. A checkpoint under way
+  // ends with kAborted.
   virtual Status Close() = 0;
 };
 

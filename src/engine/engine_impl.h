@@ -7,6 +7,7 @@
 //   scan.cc         many keys in order
 //   expiry.cc       what is due, in order of time
 //   flush.cc        frozen generations to tables; version edits; compactions
+//   checkpoint.cc   a copy of the database in another directory
 //   upkeep.cc       memory: turning records clean, eviction; backpressure; figures
 //
 // Everything here belongs to the loop. Jobs get copies of, or shared references to, what never changes: frozen
@@ -95,6 +96,10 @@ class EngineImpl final : public Engine {
   // flush.cc
   void Flush(std::function<void(Status)> done) override;
   void Compact(std::function<void(Status)> done) override;
+
+  // checkpoint.cc
+  void Checkpoint(const std::string& directory,
+                  std::function<void(Result<CheckpointInfo>)> done) override;
 
   // upkeep.cc
   uint64_t WriterDelayUs() const override;
@@ -199,8 +204,20 @@ class EngineImpl final : public Engine {
   void AddCountsTo(VersionEdit* edit, const CountDeltas& deltas) const;
   void AddTable(const TableJobResult::Output& output);
   void RemoveTables(const FileList& files);
+  void RemoveFiles(std::vector<std::string> paths);
   void ServeFlushWaiters();
   void NoteError(const char* what, const Status& status);
+
+  // --- checkpoint.cc ---
+  struct RunningCheckpoint;
+  // Whether one has yet to be flushed.
+  bool CheckpointWaits() const;
+  void LinkCheckpoint();
+  // Whether the removal of a table was put off.
+  bool HoldForCheckpoint(const FileMeta& table, const std::string& path);
+  void CancelCheckpoint();
+  void EndCheckpoint(const Result<CheckpointInfo>& outcome);
+  void AddCheckpointStats(EngineStats* stats) const;
 
   // --- upkeep.cc ---
   void ScheduleUpkeep();
@@ -275,6 +292,7 @@ class EngineImpl final : public Engine {
   // Each waits until tables have all groups up to one.
   std::vector<std::pair<uint64_t, std::function<void(Status)>>> flush_waiters_;
   std::vector<std::function<void(Status)>> compact_waiters_;
+  std::shared_ptr<RunningCheckpoint> checkpoint_;  // null: none
   uint64_t outside_bytes_ = 0;
 
   mutable EngineStats stats_;

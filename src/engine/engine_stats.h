@@ -41,6 +41,9 @@ struct EngineStats {
   uint64_t compaction_bytes_written = 0;
   bool flush_running = false;
   bool compaction_running = false;
+  uint64_t checkpoints = 0;
+  bool checkpoint_running = false;
+  uint64_t checkpoint_held_bytes = 0;  // of tables that only a running one keeps on disk
   uint64_t writer_delay_us = 0;
   bool disk_full = false;  // see disk_reserve.h
   uint64_t disk_reserve_bytes = 0;

@@ -63,4 +63,16 @@ std::string JoinPath(const std::string& directory, Slice name) {
   return std::string(directory).append("/").append(name);
 }
 
+std::string ParentDirectory(const std::string& path) {
+  const size_t last = path.find_last_not_of('/');
+  const size_t slash = last == std::string::npos ? 0 : path.find_last_of('/', last);
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Slice BaseName(Slice path) {
+  path = path.substr(0, path.find_last_not_of('/') + 1);
+  return path.substr(path.find_last_of('/') + 1);
+}
+
 }  // namespace varve

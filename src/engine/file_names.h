@@ -42,5 +42,9 @@ std::optional<FileName> ParseFileName(Slice name);
 
 // "directory/name".
 std::string JoinPath(const std::string& directory, Slice name);
+// "a/b", "a/b/" -> "a"; "a" -> "."; "/a" -> "/".
+std::string ParentDirectory(const std::string& path);
+// "a/b", "a/b/" -> "b".
+Slice BaseName(Slice path);
 
 }  // namespace varve

@@ -53,8 +53,11 @@ void EngineImpl::MaybeFlush() {
       if (group <= log_->synced_group()) context->dead_prefixes.Add(prefix, UINT64_MAX);
     }
   };
-  for (size_t i = 1; i < frozen_.size(); ++i) add_durable(*frozen_[i]);
-  add_durable(*active_);
+  // But not under a checkpoint that waits for this generation: it will have no log.
+  if (!CheckpointWaits()) {
+    for (size_t i = 1; i < frozen_.size(); ++i) add_durable(*frozen_[i]);
+    add_durable(*active_);
+  }
   auto result = std::make_shared<TableJobResult>();
   env_.Schedule(
       Lane::kFlush,
@@ -68,6 +71,8 @@ void EngineImpl::Flushed(const TableJobResult& result) {
   if (!result.status.ok()) {
     NoteError("flush", result.status);
     if (result.status.code() == StatusCode::kNoSpace) reserve_->NoteNoSpace(result.status);
+    // It is tried again for ever. Who asked for a checkpoint wants to know now.
+    if (CheckpointWaits()) EndCheckpoint(result.status);
     env_.RunAfter(kRetryDelayMs, [this, alive = alive()] {
       if (alive.expired()) return;
       flush_running_ = false;  // only now: nothing else starts the same work in between
@@ -279,12 +284,18 @@ void EngineImpl::RemoveTables(const FileList& files) {
     table_cache_.Erase(file->number);
     expiry_cursors_.erase(file->number);
     block_cache_.EraseFile(file->number);
-    paths.push_back(table_directory().PathOf(file->number));
+    std::string path = table_directory().PathOf(file->number);
+    if (!HoldForCheckpoint(*file, path)) paths.push_back(std::move(path));
   }
-  // Whoever still reads one has it open. What cannot be removed is removed at the next open.
+  RemoveFiles(std::move(paths));
+}
+
+// Whoever still reads one has it open. What cannot be removed is removed at the next open.
+void EngineImpl::RemoveFiles(std::vector<std::string> paths) {
+  if (paths.empty()) return;
   env_.Schedule(
       Lane::kManifest,
-      [&env = env_, paths] {
+      [&env = env_, paths = std::move(paths)] {
         for (const std::string& path : paths) (void)env.Remove(path);
       },
       [] {});
@@ -359,6 +370,7 @@ void EngineImpl::RestartManifest(VersionEdit edit) {
 void EngineImpl::ManifestFailed(const Status& status) {
   NoteError("manifest", status);
   if (status.code() == StatusCode::kNoSpace) reserve_->NoteNoSpace(status);
+  if (CheckpointWaits()) EndCheckpoint(status);
 }
 
 void EngineImpl::EditWritten(const VersionEdit& edit) {

@@ -24,17 +24,6 @@
 
 namespace varve {
 
-namespace {
-
-std::string ParentDirectory(const std::string& path) {
-  const size_t last = path.find_last_not_of('/');
-  const size_t slash = last == std::string::npos ? 0 : path.find_last_of('/', last);
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Engine>> Engine::Open(const Options& options, Env& env) {
   auto engine = std::make_unique<EngineImpl>(options, env);
   if (Status s = engine->Recover(); !s.ok()) return s;
@@ -293,6 +282,7 @@ Status EngineImpl::Close() {
   }
   closing_ = true;
   log_->Stop();
+  CancelCheckpoint();
   // Jobs under way end; what they report is installed or, if it cannot be, done again at the next start.
   env_.RunUntil([&] { return env_.pending_jobs() == 0; });
   if (outcome.ok()) outcome = log_->failure();

@@ -23,6 +23,23 @@ TEST_CASE("file names: what is made is read back") {
   CHECK(JoinPath("data", "LOCK") == "data/LOCK");
 }
 
+TEST_CASE("file names: a path is taken apart") {
+  struct Case {
+    Slice path;
+    Slice parent;
+    Slice name;
+  };
+  static constexpr Case kCases[] = {
+      {"a/b", "a", "b"}, {"a/b//", "a", "b"}, {"/a/b/", "/a", "b"}, {"a", ".", "a"},
+      {"a/", ".", "a"},  {"/a", "/", "a"},    {"./a", ".", "a"},
+  };
+  for (const Case& c : kCases) {
+    CAPTURE(c.path);
+    CHECK(ParentDirectory(std::string(c.path)) == c.parent);
+    CHECK(BaseName(c.path) == c.name);
+  }
+}
+
 TEST_CASE("file names: what only looks like ours is not touched") {
   struct Case {
     Slice why;

@@ -1,0 +1,196 @@
+// engine/checkpoint/checkpoint_job.cc: a database made of files that are there already.
+#include "engine/checkpoint/checkpoint_job.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "engine/file_names.h"
+#include "engine/version/manifest.h"
+
+namespace varve {
+
+namespace {
+
+// So much is copied between two looks at `cancelled`.
+constexpr uint64_t kCopyChunkBytes = 1u << 20;
+
+std::string WithoutSlashes(const std::string& path) {
+  const size_t last = path.find_last_not_of('/');
+  return last == std::string::npos ? path : path.substr(0, last + 1);
+}
+
+std::string PartialPath(const std::string& directory) {
+  return WithoutSlashes(directory).append(kPartialCheckpointSuffix);
+}
+
+Status Occupied(const std::string& path) {
+  return Status::InvalidArgument(path + ": is there already, and not empty");
+}
+
+// Removes the database's files in `directory`, and then the directory. Files of others make it fail.
+Status RemoveDatabase(Env& env, const std::string& directory) {
+  const Result<std::vector<std::string>> names = env.List(directory);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    if (!ParseFileName(name)) continue;
+    RETURN_IF_ERROR(env.Remove(JoinPath(directory, name)));
+  }
+  return env.RemoveDirectory(directory);
+}
+
+class CheckpointJob {
+ public:
+  CheckpointJob(Env& env, const CheckpointPlan& plan, const CheckpointControl& control,
+                CheckpointInfo* info)
+      : env_(env),
+        plan_(plan),
+        control_(control),
+        info_(*info),
+        target_(WithoutSlashes(plan.target)),
+        partial_(PartialPath(plan.target)) {}
+
+  Status Run();
+
+ private:
+  Status CheckTarget() const;
+  Status Fill();
+  Status FindBytesTotal();
+  Status AddTable(const FileMeta& table);
+  Status AddLogSegment(uint64_t number);
+  Status Copy(const std::string& name);
+  std::string SourcePath(const std::string& name) const { return JoinPath(plan_.source, name); }
+  std::string PathOf(const std::string& name) const { return JoinPath(partial_, name); }
+  void Progress(const std::string& name, uint64_t bytes);
+
+  Env& env_;
+  const CheckpointPlan& plan_;
+  const CheckpointControl& control_;
+  CheckpointInfo& info_;
+  const std::string target_;
+  const std::string partial_;
+  uint64_t bytes_total_ = 0;
+};
+
+Status CheckpointJob::Run() {
+  info_ = CheckpointInfo{.group = plan_.state.flushed_group};
+  RETURN_IF_ERROR(CheckTarget());
+  RETURN_IF_ERROR(RemovePartialCheckpoint(env_, target_));
+  Status status = env_.CreateDirectory(partial_);
+  if (status.ok()) status = Fill();
+  if (status.ok()) status = env_.Rename(partial_, target_);
+  if (!status.ok()) {
+    (void)RemovePartialCheckpoint(env_, target_);  // what counts is the first error
+    return status;
+  }
+  return env_.SyncDirectory(ParentDirectory(target_));
+}
+
+Status CheckpointJob::CheckTarget() const {
+  // At the next start of a database around it, such a name would be taken for a file to be removed.
+  if (ParseFileName(BaseName(target_))) {
+    return Status::InvalidArgument(target_ + ": a name that the database's own files have");
+  }
+  const Result<std::vector<std::string>> names = env_.List(target_);
+  if (!names.ok()) return names.status().is_not_found() ? Status::Ok() : names.status();
+  return names->empty() ? Status::Ok() : Occupied(target_);
+}
+
+Status CheckpointJob::Fill() {
+  RETURN_IF_ERROR(FindBytesTotal());
+  for (int level = 0; level < kLevels; ++level) {
+    for (const FileRef& table : plan_.state.version->level(level)) {
+      RETURN_IF_ERROR(AddTable(*table));
+    }
+  }
+  for (const uint64_t segment : plan_.log_segments) RETURN_IF_ERROR(AddLogSegment(segment));
+  // Syncs the directory, and so the tables' names, before there is a CURRENT.
+  ManifestWriter manifest(env_, partial_, plan_.state.database_id);
+  return manifest.Start(plan_.manifest_number, plan_.state.Snapshot());
+}
+
+Status CheckpointJob::FindBytesTotal() {
+  bytes_total_ = plan_.state.version->table_bytes();
+  for (const uint64_t segment : plan_.log_segments) {
+    Result<std::unique_ptr<File>> file =
+        env_.Open(SourcePath(LogFileName(segment)), OpenMode::kRead);
+    if (!file.ok()) return file.status();
+    const Result<uint64_t> size = (*file)->Size();
+    if (!size.ok()) return size.status();
+    bytes_total_ += *size;
+  }
+  return Status::Ok();
+}
+
+Status CheckpointJob::AddTable(const FileMeta& table) {
+  if (control_.cancelled) return {StatusCode::kAborted, "the checkpoint was cancelled"};
+  const std::string name = TableFileName(table.number);
+  const Status linked = env_.Link(SourcePath(name), PathOf(name));
+  if (linked.code() == StatusCode::kNotSupported) {
+    ++info_.tables_copied;
+    return Copy(name);
+  }
+  RETURN_IF_ERROR(linked);
+  ++info_.tables_linked;
+  Progress(name, table.size_bytes);
+  return Status::Ok();
+}
+
+Status CheckpointJob::AddLogSegment(uint64_t number) {
+  ++info_.log_segments;
+  return Copy(LogFileName(number));
+}
+
+Status CheckpointJob::Copy(const std::string& name) {
+  Result<std::unique_ptr<File>> from = env_.Open(SourcePath(name), OpenMode::kRead);
+  if (!from.ok()) return from.status();
+  Result<std::unique_ptr<File>> to = env_.Open(PathOf(name), OpenMode::kCreate);
+  if (!to.ok()) return to.status();
+  std::string chunk(kCopyChunkBytes, '\0');
+  for (uint64_t offset = 0;;) {
+    if (control_.cancelled) return {StatusCode::kAborted, "the checkpoint was cancelled"};
+    const Result<size_t> read = (*from)->ReadAt(offset, chunk.size(), chunk.data());
+    if (!read.ok()) return read.status();
+    RETURN_IF_ERROR((*to)->WriteAt(offset, Slice(chunk).substr(0, *read)));
+    offset += *read;
+    info_.bytes_copied += *read;
+    Progress(name, *read);
+    if (*read < chunk.size()) return (*to)->Sync();
+  }
+}
+
+void CheckpointJob::Progress(const std::string& name, uint64_t bytes) {
+  info_.bytes += bytes;
+  if (control_.on_progress) control_.on_progress(info_.bytes, bytes_total_, name);
+}
+
+}  // namespace
+
+Status MakeCheckpoint(Env& env, const CheckpointPlan& plan, const CheckpointControl& control,
+                      CheckpointInfo* info) {
+  return CheckpointJob(env, plan, control, info).Run();
+}
+
+Status RemoveCheckpoint(Env& env, const std::string& directory) {
+  const std::string path = WithoutSlashes(directory);
+  const std::string lock_path = JoinPath(path, kLockFileName);
+  std::unique_ptr<DirectoryLock> held;
+  if (env.Exists(lock_path)) {  // else nobody ever opened it
+    Result<std::unique_ptr<DirectoryLock>> lock = env.LockFile(lock_path);
+    if (!lock.ok()) return lock.status();
+    held = std::move(*lock);
+  }
+  RETURN_IF_ERROR(RemovePartialCheckpoint(env, path));
+  RETURN_IF_ERROR(env.Rename(path, PartialPath(path)));
+  // Only now: a power cut may keep what was removed within, and not what was renamed before.
+  RETURN_IF_ERROR(env.SyncDirectory(ParentDirectory(path)));
+  return RemovePartialCheckpoint(env, path);
+}
+
+Status RemovePartialCheckpoint(Env& env, const std::string& directory) {
+  const std::string partial = PartialPath(directory);
+  if (!env.Exists(partial)) return Status::Ok();
+  return RemoveDatabase(env, partial);
+}
+
+}  // namespace varve
