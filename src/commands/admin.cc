@@ -141,7 +141,23 @@ Status Time(CommandContext& ctx, ArgReader) {
   return Status::Ok();
 }
 
-// LASTSAVE -> the Unix time at which everything was last known to be on disk.
+// BGSAVE [SCHEDULE] -> a status: a checkpoint is under way.
+Status BgSave(CommandContext& ctx, ArgReader args) {
+  args.TakeWord("schedule");  // there is nothing that it would have to wait for
+  if (Status s = args.Finish(); !s.ok()) return s;
+  if (Status s = ctx.services.BackgroundSave(); !s.ok()) return s;
+  ctx.reply.SimpleString("Background saving started");
+  return Status::Ok();
+}
+
+// SAVE -> OK, when the checkpoint is there. Other clients are served meanwhile.
+Status Save(CommandContext& ctx, ArgReader) {
+  if (Status s = ctx.services.Save(); !s.ok()) return s;
+  ctx.reply.Ok();
+  return Status::Ok();
+}
+
+// LASTSAVE -> the Unix time at which the last checkpoint was done, or the server was started.
 Status LastSave(CommandContext& ctx, ArgReader) {
   ctx.reply.Integer(ctx.services.LastSaveUnixTime());
   return Status::Ok();
@@ -227,6 +243,10 @@ constexpr Command kConfigCommands[] = {
 };
 
 constexpr Command kCommands[] = {
+    {.name = "bgsave", .run = BgSave, .arity = -1, .flags = kAdmin | kNoScript | kNoMulti,
+     .group = kGroup, .since = "1.0.0", .complexity = "O(N), N tables",
+     .summary = "Makes a checkpoint of all databases, in the background.",
+     .syntax = "[SCHEDULE]"},
     {.name = "config", .arity = -2, .group = kGroup, .since = "2.0.0",
      .complexity = "Depends on the subcommand.", .summary = "About the server's settings.",
      .subcommands = kConfigCommands},
@@ -255,7 +275,10 @@ constexpr Command kCommands[] = {
     {.name = "lastsave", .run = LastSave, .arity = 1, .flags = kLoading | kStale | kFast,
      .acl_categories = "admin dangerous", .tips = "nondeterministic_output", .group = kGroup,
      .since = "1.0.0", .complexity = "O(1)",
-     .summary = "Tells when everything was last known to be on disk."},
+     .summary = "Tells when the last checkpoint was done."},
+    {.name = "save", .run = Save, .arity = 1, .flags = kAdmin | kNoScript | kNoMulti,
+     .group = kGroup, .since = "1.0.0", .complexity = "O(N), N tables",
+     .summary = "Makes a checkpoint of all databases, and waits for it."},
     {.name = "shutdown", .run = Shutdown, .arity = -1,
      .flags = kAdminAlways | kNoMulti | kAllowBusy, .group = kGroup, .since = "1.0.0",
      .complexity = "O(N), N bytes not yet synced", .summary = "Stops the server.",

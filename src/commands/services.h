@@ -65,6 +65,10 @@ class Services {
   // `sections` empty: the default ones.
   virtual std::string Info(std::span<const Slice> sections) const = 0;
   virtual int64_t LastSaveUnixTime() const = 0;
+  // BGSAVE: begins a checkpoint. An error if one is under way.
+  virtual Status BackgroundSave() = 0;
+  // SAVE: begins one, and is kPending; run again when it is there, gives the outcome.
+  virtual Status Save() = 0;
   virtual void Shutdown(bool now) = 0;
   // DEBUG SLEEP: the whole loop sleeps, as its users expect.
   virtual void SleepUs(uint64_t us) = 0;

@@ -153,6 +153,8 @@ std::string ConfigSetFailed(Slice name, Slice reason) {
   return Concat({"ERR CONFIG SET failed (possibly related to argument '", name, "') - ", reason});
 }
 
+std::string SaveFailed(Slice reason) { return Concat({"ERR Saving failed: ", reason}); }
+
 std::string ConfigRewriteFailed(Slice reason) {
   return Concat({"ERR Rewriting config file: ", reason});
 }

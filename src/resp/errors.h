@@ -101,6 +101,7 @@ inline constexpr Slice kInvalidCommandArguments =
     "ERR Invalid number of arguments specified for command";
 inline constexpr Slice kCommandHasNoKeys = "ERR The command has no key arguments";
 inline constexpr Slice kNoConfigFile = "ERR The server is running without a config file";
+inline constexpr Slice kSaveInProgress = "ERR Background save already in progress";
 inline constexpr Slice kShutdownFailed = "ERR Errors trying to SHUTDOWN. Check logs.";
 
 // --- Protocol. The connection is closed behind these ---
@@ -145,6 +146,7 @@ std::string UnknownConfig(Slice name);  // CONFIG SET name
 // CONFIG SET: `reason` such as "argument must be a memory value".
 std::string ConfigSetFailed(Slice name, Slice reason);
 std::string ConfigRewriteFailed(Slice reason);
+std::string SaveFailed(Slice reason);  // SAVE
 
 }  // namespace errors
 

@@ -43,6 +43,7 @@ const ConfigRow kRows[] = {
     {"databases", kInteger, &Config::databases, "16", kStart, 1, kDatabasesMax},
     {"memory-limit", kMemory, &Config::memory_limit_bytes, "0", kAnyTime, 0, kNoMax},
     {"compression-level", kInteger, &Config::compression_level, "1", kStart, 0, 19},
+    {"checkpoints-max", kInteger, &Config::checkpoints_max, "2", kAnyTime, 0, kIntMax},
 
     {"maxclients", kInteger, &Config::maxclients, "10000", kAnyTime, 1, kClientsMax},
     {"proto-max-bulk-len", kMemory, &Config::proto_max_bulk_bytes, "512mb", kAnyTime, kMegabyte,

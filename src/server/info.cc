@@ -146,11 +146,18 @@ void Persistence(const InfoSource& source, Lines& out) {
   const EngineStats engine = source.engine.stats();
   out.Count("loading", 0);
   out.Count("async_loading", 0);
-  out.Count("rdb_changes_since_last_save", engine.dirty_records);
-  out.Count("rdb_bgsave_in_progress", engine.flush_running ? 1 : 0);
-  out.Count("rdb_last_save_time", engine.last_flush_wall_ms / 1000);
-  out.Text("rdb_last_bgsave_status", engine.last_error.empty() ? "ok" : "err");
-  out.Count("rdb_saves", engine.flushes);
+  // A save is a checkpoint: see checkpoints.h.
+  const Checkpoints& checkpoints = source.checkpoints;
+  const int64_t saved_ms = checkpoints.last_wall_ms();
+  const int64_t took_ms = checkpoints.last_took_ms();
+  const int64_t since_ms = source.now_ms - checkpoints.started_wall_ms();
+  out.Count("rdb_changes_since_last_save", engine.entries_written - checkpoints.entries_at_last());
+  out.Count("rdb_bgsave_in_progress", checkpoints.running() ? 1 : 0);
+  out.Count("rdb_last_save_time", (saved_ms != 0 ? saved_ms : source.started_ms) / 1000);
+  out.Text("rdb_last_bgsave_status", checkpoints.last_failed() ? "err" : "ok");
+  out.Count("rdb_last_bgsave_time_sec", took_ms < 0 ? -1 : took_ms / 1000);
+  out.Count("rdb_current_bgsave_time_sec", checkpoints.running() ? since_ms / 1000 : -1);
+  out.Count("rdb_saves", checkpoints.made());
   out.Count("aof_enabled", 1);
   out.Count("aof_rewrite_in_progress", engine.compaction_running ? 1 : 0);
   out.Text("aof_last_bgrewrite_status", "ok");
@@ -277,6 +284,9 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Format(
       "write_amplification", "%.2f",
       Ratio(stats.flush_bytes_written + stats.compaction_bytes_written, stats.user_bytes_written));
+  out.Count("checkpoints", stats.checkpoints);
+  out.Count("checkpoint_running", stats.checkpoint_running ? 1 : 0);
+  out.Count("checkpoint_held_bytes", stats.checkpoint_held_bytes);
   out.Count("writer_delay_usec", stats.writer_delay_us);
   out.Count("disk_full", stats.disk_full ? 1 : 0);
   out.Count("disk_reserve_bytes", stats.disk_reserve_bytes);

@@ -12,6 +12,7 @@
 #include "base/slice.h"
 #include "data/databases.h"
 #include "engine/engine.h"
+#include "server/checkpoints.h"
 #include "server/clients.h"
 #include "server/config.h"
 #include "server/machine.h"
@@ -25,6 +26,7 @@ struct InfoSource {
   const Clients& clients;
   const Databases& databases;
   const Engine& engine;
+  const Checkpoints& checkpoints;
   std::string run_id;
   int64_t now_ms = 0;
   int64_t started_ms = 0;

@@ -146,6 +146,7 @@ Status Server::OpenEngine() {
   Result<std::unique_ptr<Engine>> engine = Engine::Open(options, *env_);
   if (!engine.ok()) return engine.status();
   engine_ = std::move(*engine);
+  checkpoints_ = std::make_unique<Checkpoints>(*engine_, *env_, config_);
   return Status::Ok();
 }
 

@@ -22,6 +22,7 @@
 #include "data/databases.h"
 #include "engine/engine.h"
 #include "env/env.h"
+#include "server/checkpoints.h"
 #include "server/clients.h"
 #include "server/config.h"
 #include "server/cron.h"
@@ -66,6 +67,8 @@ class Server final : public Services {
   void ResetStats() override;
   std::string Info(std::span<const Slice> sections) const override;
   int64_t LastSaveUnixTime() const override;
+  Status BackgroundSave() override;
+  Status Save() override;
   void Shutdown(bool now) override;
   void SleepUs(uint64_t us) override;
   int64_t WallUs() const override;
@@ -110,11 +113,13 @@ class Server final : public Services {
   Databases databases_;
   // CONFIG REWRITE under way, by client: no result until it is done.
   std::map<uint64_t, std::optional<Status>> rewrites_;
+  std::map<uint64_t, std::optional<Status>> saves_;  // SAVE, likewise
 
   // Each stands on those above it, and is destroyed before them.
   Loop loop_;
   std::unique_ptr<Env> env_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Checkpoints> checkpoints_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Turn> turn_;
   std::unique_ptr<Clients> clients_;

@@ -136,14 +136,43 @@ void Server::ResetStats() {
 // --- The server --------------------------------------------------------------------------------
 
 std::string Server::Info(std::span<const Slice> sections) const {
-  return FormatInfo({config_, stats_, *clients_, databases_, *engine_, run_id_, env_->WallMs(),
-                     started_ms_, memory_limit_bytes_, supervised_},
+  return FormatInfo({config_, stats_, *clients_, databases_, *engine_, *checkpoints_, run_id_,
+                     env_->WallMs(), started_ms_, memory_limit_bytes_, supervised_},
                     sections);
 }
 
 int64_t Server::LastSaveUnixTime() const {
-  const int64_t flushed_ms = engine_->stats().last_flush_wall_ms;
-  return (flushed_ms != 0 ? flushed_ms : started_ms_) / 1000;
+  const int64_t saved_ms = checkpoints_->last_wall_ms();
+  return (saved_ms != 0 ? saved_ms : started_ms_) / 1000;
+}
+
+Status Server::BackgroundSave() {
+  if (checkpoints_->running()) return errors::Refuse(errors::kSaveInProgress);
+  checkpoints_->Start([](const Status&) {});  // INFO tells
+  return Status::Ok();
+}
+
+// As in ConfigRewrite, the client waits and its command is run again for the result.
+Status Server::Save() {
+  const uint64_t id = dispatcher_->running()->session.id;
+  if (const auto save = saves_.find(id); save != saves_.end()) {
+    if (!save->second) return Status::Pending();
+    Status result = *std::move(save->second);
+    saves_.erase(save);
+    return result.ok() ? Status::Ok() : Status::ClientError(errors::SaveFailed(result.message()));
+  }
+  if (checkpoints_->running()) return errors::Refuse(errors::kSaveInProgress);
+  saves_.emplace(id, std::nullopt);
+  std::weak_ptr<ReadScope::Wait> wait = dispatcher_->running_view().scope().Expect();
+  checkpoints_->Start([this, id, wait = std::move(wait)](const Status& result) {
+    if (wait.expired()) {
+      saves_.erase(id);  // The client has gone meanwhile.
+      return;
+    }
+    saves_[id] = result;
+    ReadScope::Arrived(wait, nullptr);
+  });
+  return Status::Pending();
 }
 
 void Server::Shutdown(bool) { stop_requested_ = true; }

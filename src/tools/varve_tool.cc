@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "server/version.h"
+#include "tools/backup.h"
 #include "tools/bench.h"
 #include "tools/malloc_conf.h"
 
@@ -25,7 +26,10 @@ int PrintVersion(Arguments) {
 }
 
 constexpr Subcommand kSubcommands[] = {
+    {"backup", "copies a database that is not open, or a checkpoint: backup DIR TO [--json]",
+     RunBackup},
     {"bench", "measures the engine alone; bench --help lists workloads and options", RunBench},
+    {"restore", "makes a database of a backup: restore CHECKPOINT DIR [--json]", RunRestore},
     {"version", "prints the version", PrintVersion},
 };
 

@@ -123,6 +123,8 @@ def test(server, disk):
         fill_other_database(client)
         story.fill(client)
         check("disk_full:1" in client.call("INFO", "engine").decode(), "INFO does not say so")
+        reply = client.call("SAVE").text
+        check(reply.startswith("ERR Saving failed: "), "SAVE on a full disk: " + reply)
         story.delete_some(client)
         story.verify(client)
     server.kill()

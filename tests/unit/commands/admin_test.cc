@@ -57,6 +57,10 @@ TEST_CASE("admin commands: CONFIG, TIME, INFO, DEBUG, SHUTDOWN") {
       {"CONFIG RESETSTAT", "OK"},
       {"TIME", "[\"1700000000\" \"42\"]"},
       {"LASTSAVE", "1700000000"},
+      {"BGSAVE x", "-ERR syntax error"},
+      {"BGSAVE", "Background saving started"},
+      {"BGSAVE SCHEDULE", "-ERR Background save already in progress"},
+      {"SAVE", "-ERR Saving failed: no room"},
       {"INFO a b", "\"# a\\n# b\\n\""},
       {"DEBUG SLEEP 0.25", "OK"},
       {"DEBUG SLEEP x", "OK"},
@@ -65,6 +69,7 @@ TEST_CASE("admin commands: CONFIG, TIME, INFO, DEBUG, SHUTDOWN") {
       {"SHUTDOWN ABORT", "-ERR No shutdown in progress."},
       {"SHUTDOWN SAVE NOSAVE", "-ERR syntax error"},
       {"MULTI", "OK"},
+      {"BGSAVE", "-ERR Command not allowed inside a transaction"},
       {"SHUTDOWN", "-ERR Command not allowed inside a transaction"},
       {"DISCARD", "OK"},
   };

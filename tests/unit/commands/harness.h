@@ -184,6 +184,7 @@ class Harness final : public Services {
   View::Counters counters;
   int runs = 0;  // of commands, again and again
   bool was_shut_down = false;
+  int saves = 0;
   uint64_t slept_us = 0;
 
   // --- Services ---
@@ -254,6 +255,11 @@ class Harness final : public Services {
     return text;
   }
   int64_t LastSaveUnixTime() const override { return now_ms / 1000; }
+  Status BackgroundSave() override {
+    ++saves;
+    return saves > 1 ? errors::Refuse(errors::kSaveInProgress) : Status::Ok();
+  }
+  Status Save() override { return Status::ClientError(errors::SaveFailed("no room")); }
   void Shutdown(bool) override { was_shut_down = true; }
   void SleepUs(uint64_t us) override { slept_us += us; }
   int64_t WallUs() const override { return now_ms * 1000 + 42; }

@@ -76,6 +76,8 @@ class SmallServices final : public Services {
   void ResetStats() override {}
   std::string Info(std::span<const Slice>) const override { return ""; }
   int64_t LastSaveUnixTime() const override { return 0; }
+  Status BackgroundSave() override { return Status::Ok(); }
+  Status Save() override { return Status::Ok(); }
   void Shutdown(bool) override {}
   void SleepUs(uint64_t) override {}
   int64_t WallUs() const override { return 1; }
