@@ -28,7 +28,7 @@
 #include "engine/cache/block_cache.h"
 #include "engine/cache/table_cache.h"
 #include "engine/compaction/compaction_job.h"
-#include "engine/compaction/leveled.h"
+#include "engine/compaction/policy.h"
 #include "engine/disk_reserve.h"
 #include "engine/engine.h"
 #include "engine/log/log_writer.h"
@@ -47,6 +47,7 @@ struct LiveTables {
     TableCache::TableRef cached;
   };
   std::array<std::vector<Table>, kLevels> levels;
+  std::vector<size_t> runs;  // levels from 1 on that are not empty: most are
 
   // The one table of `level` >= 1 that may hold `key`, or null.
   const Table* Find(size_t level, Slice key) const;
@@ -94,6 +95,7 @@ class EngineImpl final : public Engine {
   int64_t CountKeys(Slice counted_prefix) const override;
 
   // flush.cc
+  void SetCompactionPolicy(PolicyKind kind) override;
   void Flush(std::function<void(Status)> done) override;
   void Compact(std::function<void(Status)> done) override;
 
@@ -198,7 +200,11 @@ class EngineImpl final : public Engine {
   void Flushed(const TableJobResult& result);
   void GenerationInstalled();
   void MaybeCompact();
+  bool IsLarge(const CompactionPlan& plan) const;
+  bool& RunningFlag(const CompactionPlan& plan);
+  void StartCompaction(const CompactionPlan& plan);
   void Compacted(const CompactionPlan& plan, const TableJobResult& result);
+  void CompactionEnded(const CompactionPlan& plan);
   void EndCompactionPause();
   void CompactionDone();
   void AddCountsTo(VersionEdit* edit, const CountDeltas& deltas) const;
@@ -281,10 +287,10 @@ class EngineImpl final : public Engine {
   std::map<uint8_t, std::vector<std::weak_ptr<ReadScope::Wait>>> sorts_;
 
   // --- Background ---
-  LeveledPolicy policy_;
-  std::set<uint64_t> busy_tables_;
+  std::set<uint64_t> busy_tables_;  // of the levels that a large compaction is at work in
   bool flush_running_ = false;
   bool compaction_running_ = false;
+  bool large_compaction_running_ = false;      // see IsLarge
   uint64_t compaction_retry_delay_ms_ = 1000;  // doubles with every failure
   Env::TimerId compaction_retry_timer_ = 0;
   bool compact_all_ = false;

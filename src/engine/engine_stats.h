@@ -7,7 +7,8 @@
 
 namespace varve {
 
-inline constexpr int kLevels = 7;
+// Level 0, and as many as one sorted run each may need: leveling uses six, tiering a few for each tier.
+inline constexpr int kLevels = 32;
 
 struct EngineStats {
   struct Level {
@@ -40,7 +41,7 @@ struct EngineStats {
   uint64_t compaction_bytes_read = 0;
   uint64_t compaction_bytes_written = 0;
   bool flush_running = false;
-  bool compaction_running = false;
+  uint64_t compactions_running = 0;  // two, if one of them is large
   uint64_t checkpoints = 0;
   bool checkpoint_running = false;
   uint64_t checkpoint_held_bytes = 0;  // of tables that only a running one keeps on disk

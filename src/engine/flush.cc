@@ -145,10 +145,15 @@ void EngineImpl::ServeFlushWaiters() {
 
 // --- Compactions ---
 
+void EngineImpl::SetCompactionPolicy(PolicyKind kind) {
+  options_.compaction_policy = kind;
+  MaybeCompact();
+}
+
 void EngineImpl::MaybeCompact() {
   // While a change is being written, what it says of dead prefixes is not known to a job that would
   // start now, though the job's tables would be numbered as if it were.
-  if (compaction_running_ || change_running_ || closing_) return;
+  if (compaction_running_ || compaction_retry_timer_ != 0 || change_running_ || closing_) return;
   // The room that a full disk has left is for the flushes: each of them frees log.
   if (!reserve_->status().ok() && !frozen_.empty()) return;
   const PolicyState state{.options = options_,
@@ -157,25 +162,49 @@ void EngineImpl::MaybeCompact() {
                           .now_ms = env_.WallMs() - kExpiryGraceMs,
                           .jobs_drop_expired = true,
                           .short_of_room = !reserve_->status().ok()};
-  std::optional<CompactionPlan> plan = policy_.Pick(*state_.version, state);
-  if (!plan && compact_all_) plan = policy_.PickManual(*state_.version, state);
+  const CompactionPolicy& policy = PolicyOf(options_.compaction_policy);
+  std::optional<CompactionPlan> plan = policy.Pick(*state_.version, state);
+  if (!plan && compact_all_) plan = policy.PickManual(*state_.version, state);
+  if (!plan && large_compaction_running_) return;
   if (!plan) return CompactionDone();
-  compaction_running_ = true;
-  for (const auto* files : {&plan->inputs, &plan->next_inputs}) {
-    for (const FileRef& file : *files) busy_tables_.insert(file->number);
+  if (IsLarge(*plan)) {
+    if (large_compaction_running_) return;
+    StartCompaction(*plan);
+    return MaybeCompact();  // beside it
   }
-  if (plan->trivial_move || plan->drop_only) return Compacted(*plan, {});
+  StartCompaction(*plan);
+}
 
+// Merging the runs of a tier may take hours. Level 0 cannot wait for that.
+bool EngineImpl::IsLarge(const CompactionPlan& plan) const {
+  return plan.level > 0 && !plan.trivial_move && !plan.drop_only &&
+         plan.input_bytes() > options_.compaction_bytes_max;
+}
+
+bool& EngineImpl::RunningFlag(const CompactionPlan& plan) {
+  return IsLarge(plan) ? large_compaction_running_ : compaction_running_;
+}
+
+void EngineImpl::StartCompaction(const CompactionPlan& plan) {
+  RunningFlag(plan) = true;
+  if (plan.trivial_move || plan.drop_only) return Compacted(plan, {});
+  if (IsLarge(plan)) {
+    // All of its levels, not only what it reads: so what runs beside it is newer than all of it, or older, and
+    // passes it nowhere.
+    for (int level = plan.level; level <= plan.output_level; ++level) {
+      for (const FileRef& file : state_.version->level(level)) busy_tables_.insert(file->number);
+    }
+  }
   auto context = std::make_shared<TableJobContext>();
   context->options = options_;
   context->env = &env_;
   context->database_id = state_.database_id;
   context->dead_prefixes = state_.dead_prefixes;
-  context->now_ms = state.now_ms;
-  const uint64_t outputs_max = 2 * plan->input_bytes() / options_.table_bytes + 4;
+  context->now_ms = env_.WallMs() - kExpiryGraceMs;
+  const uint64_t outputs_max = 2 * plan.input_bytes() / options_.table_bytes + 4;
   for (uint64_t i = 0; i < outputs_max; ++i) context->file_numbers.push_back(NewFileNumber());
   auto inputs = std::make_shared<CompactionInputs>();
-  inputs->plan = *plan;
+  inputs->plan = plan;
   inputs->version = state_.version;
   auto result = std::make_shared<TableJobResult>();
   env_.Schedule(
@@ -188,7 +217,8 @@ void EngineImpl::MaybeCompact() {
 void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& result) {
   if (!result.status.ok()) {
     NoteError("compaction", result.status);
-    busy_tables_.clear();
+    CompactionEnded(plan);
+    if (compaction_retry_timer_ != 0) return;
     // That there is no room for a compaction is no reason to refuse writes, but one not to try all the time.
     compaction_retry_timer_ = env_.RunAfter(
         std::exchange(compaction_retry_delay_ms_,
@@ -223,8 +253,7 @@ void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& res
     for (const auto& [prefix, delta] : result.settled) {
       if (!IsDead(prefix)) counts_[prefix] += delta;
     }
-    busy_tables_.clear();
-    compaction_running_ = false;
+    CompactionEnded(plan);
     if (!plan.trivial_move) {
       RemoveTables(plan.inputs);
       RemoveTables(plan.next_inputs);
@@ -238,10 +267,14 @@ void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& res
   InstallNext();
 }
 
+void EngineImpl::CompactionEnded(const CompactionPlan& plan) {
+  RunningFlag(plan) = false;
+  // Only a large one has made any busy.
+  if (!large_compaction_running_) busy_tables_.clear();
+}
+
 void EngineImpl::EndCompactionPause() {
-  if (compaction_retry_timer_ == 0) return;
-  env_.CancelTimer(std::exchange(compaction_retry_timer_, 0));
-  compaction_running_ = false;
+  if (compaction_retry_timer_ != 0) env_.CancelTimer(std::exchange(compaction_retry_timer_, 0));
 }
 
 void EngineImpl::CompactionDone() {
@@ -392,6 +425,9 @@ void EngineImpl::SetVersionTables() {
   for (int level = 0; level < kLevels; ++level) {
     for (const FileRef& file : state_.version->level(level)) {
       tables->levels[static_cast<size_t>(level)].push_back({file, table_cache_.Add(file->number)});
+    }
+    if (level > 0 && !state_.version->level(level).empty()) {
+      tables->runs.push_back(static_cast<size_t>(level));
     }
   }
   tables_ = std::move(tables);

@@ -81,7 +81,8 @@ Status EngineImpl::GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Val
     if (!table.meta->Spans(key)) continue;
     if (status = look(table); !status.is_not_found()) break;
   }
-  for (size_t level = 1; level < kLevels && status.is_not_found(); ++level) {
+  for (const size_t level : tables_->runs) {
+    if (!status.is_not_found()) break;
     const LiveTables::Table* table = tables_->Find(level, key);
     if (table != nullptr) status = look(*table);
   }
@@ -138,7 +139,7 @@ bool EngineImpl::MayBeInTables(Slice key) {
   for (const LiveTables::Table& table : tables_->levels[0]) {
     if (table.meta->Spans(key) && MayBeInTable(*table.cached, key, filter_hash)) return true;
   }
-  for (size_t level = 1; level < kLevels; ++level) {
+  for (const size_t level : tables_->runs) {
     const LiveTables::Table* table = tables_->Find(level, key);
     if (table != nullptr && MayBeInTable(*table->cached, key, filter_hash)) return true;
   }

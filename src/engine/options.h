@@ -17,6 +17,9 @@ enum class Durability : uint8_t {
   kNo,           // reported when written; synced when the kernel likes
 };
 
+// How tables are compacted: see compaction/policy.h.
+enum class PolicyKind : uint8_t { kLeveled, kTiered, kLazyLeveled };
+
 struct Options {
   std::string directory;
   Durability durability = Durability::kEverySecond;
@@ -47,11 +50,16 @@ struct Options {
   uint64_t table_bytes = 0;  // a compaction cuts its output here
 
   // --- Levels ---
+  PolicyKind compaction_policy = PolicyKind::kLeveled;
   int level0_tables_compact = 4;  // a compaction of level 0 starts
   int level0_tables_slow = 12;    // writers are slowed
   int level0_tables_max = 24;     // writers are held
   uint64_t level1_bytes = 256u << 20;
   int level_size_ratio = 10;
+  // Tiered, lazy-leveled: runs of like size that are merged at once, at least 2. More means fewer bytes written
+  // and more runs to read; Cassandra and ScyllaDB, which have long done it so, take four as well.
+  int tier_runs = 4;
+  int runs_max = 24;  // beside level 0; a terabyte from tables of 64 MiB has 21 at most, 10 usually
   uint64_t compaction_bytes_max = 512u << 20;  // inputs of one job
 
   // How long the leading part of `key` is whose keys are counted together; 0: not counted.

@@ -167,7 +167,7 @@ std::unique_ptr<EntryIterator> EngineImpl::Scan(Slice lower, Slice upper, ReadSc
     if (outside(*table.meta)) continue;
     children.push_back(std::make_unique<TableIterator>(table.meta, scan->source()));
   }
-  for (size_t level = 1; level < kLevels; ++level) {
+  for (const size_t level : tables_->runs) {
     FileList& tables = scan->NewLevel();
     for (const LiveTables::Table& table : tables_->levels[level]) {
       if (!outside(*table.meta)) tables.push_back(table.meta);

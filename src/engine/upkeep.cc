@@ -169,7 +169,8 @@ EngineStats EngineImpl::stats() const {
   EngineStats stats = stats_;
   log_->AddStats(&stats);
   stats.flush_running = flush_running_;
-  stats.compaction_running = compaction_running_;
+  stats.compactions_running =
+      (compaction_running_ ? 1u : 0u) + (large_compaction_running_ ? 1u : 0u);
   stats.writer_delay_us = WriterDelayUs();
   if (const Status s = writable(); !s.ok()) stats.write_refusal = s.ToString();
   for (int level = 0; level < kLevels; ++level) {

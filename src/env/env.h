@@ -70,7 +70,7 @@ enum class Lane : unsigned char {
   kSync,        // once-a-second log syncs, next segment's preallocation: one thread
   kManifest,    // version edits, obsolete files: one thread
   kFlush,       // generations to tables, sorts that a scan waits for: one thread
-  kCompaction,  // tables to tables: low priority, one thread
+  kCompaction,  // tables to tables: low priority, two threads
   kRead,        // cold blocks: several threads
   kCheckpoint,  // links to tables, or copies of them: low priority, one thread
 };

@@ -373,6 +373,7 @@ void SimEnv::RunWork(Lane which) {
   size_t index = 0;
   if (which == Lane::kRead)
     index = job_random_.Uniform(std::min(lane.waiting.size(), kReadThreads));
+  if (which == Lane::kCompaction && lane.waiting.size() > 1) index = job_random_.Uniform(2);
   ScheduledJob job = std::move(lane.waiting[index]);
   lane.waiting.erase(lane.waiting.begin() + static_cast<std::ptrdiff_t>(index));
   if (trace_) Trace("work", kLaneNames[static_cast<size_t>(which)]);

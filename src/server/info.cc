@@ -159,7 +159,7 @@ void Persistence(const InfoSource& source, Lines& out) {
   out.Count("rdb_current_bgsave_time_sec", checkpoints.running() ? since_ms / 1000 : -1);
   out.Count("rdb_saves", checkpoints.made());
   out.Count("aof_enabled", 1);
-  out.Count("aof_rewrite_in_progress", engine.compaction_running ? 1 : 0);
+  out.Count("aof_rewrite_in_progress", engine.compactions_running > 0 ? 1 : 0);
   out.Text("aof_last_bgrewrite_status", "ok");
   out.Text("aof_last_write_status", engine.write_refusal.empty() ? "ok" : "err");
   out.Text("appendfsync", source.config.appendfsync);

@@ -151,7 +151,8 @@ Status BenchDatabase::Settle() {
     const EngineStats stats = engine_->stats();
     // What failed is tried again for ever; nobody wants to wait for that.
     if (!stats.last_error.empty()) return Status::IoError(stats.last_error);
-    if (stats.flush_running || stats.compaction_running || stats.frozen_generations > 0) quiet = -1;
+    if (stats.flush_running || stats.compactions_running > 0 || stats.frozen_generations > 0)
+      quiet = -1;
   }
   return Status::Ok();
 }

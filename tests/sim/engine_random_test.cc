@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "engine/compaction/policy.h"
 #include "tests/sim/engine_world.h"
 
 namespace varve {
@@ -48,7 +49,11 @@ struct Client {
 class RandomHistory {
  public:
   explicit RandomHistory(uint64_t seed)
-      : random_(seed), world_(seed, ChooseOptions(random_)), clients_(4) {}
+      : random_(seed), policy_random_(~seed), world_(seed, ChooseOptions(random_)), clients_(4) {
+    world_.options.tier_runs = 2 + static_cast<int>(policy_random_.Uniform(3));
+    world_.options.runs_max = policy_random_.OneIn(3) ? 4 : 24;
+    world_.options.compaction_policy = RandomPolicy();
+  }
   ~RandomHistory() { ForgetClients(); }
 
   void Run() {
@@ -83,9 +88,12 @@ class RandomHistory {
       } else {
         Happen();
       }
+      if (policy_random_.OneIn(100)) world_.SetCompactionPolicy(RandomPolicy());
       ReleaseReplies();
     }
   }
+
+  PolicyKind RandomPolicy() { return PolicyKinds()[policy_random_.Uniform(PolicyKinds().size())]; }
 
   // Out of the ordinary.
   void Happen() {
@@ -383,6 +391,7 @@ class RandomHistory {
   }
 
   Random random_;
+  Random policy_random_;  // a sequence of its own, so that lives do not depend on it
   EngineWorld world_;
   std::vector<Client> clients_;
   std::vector<Reply> replies_;

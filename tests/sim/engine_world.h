@@ -193,6 +193,10 @@ class EngineWorld {
     engine->SetDurability(durability);
   }
   Durability durability() const { return durability_; }
+  void SetCompactionPolicy(PolicyKind kind) {
+    options.compaction_policy = kind;
+    engine->SetCompactionPolicy(kind);
+  }
 
   // --- Promises ---
 

@@ -239,12 +239,13 @@ TableJobResult RunCompaction(const TableJobContext& context, const CompactionInp
     return *sources.emplace_back(std::make_unique<DirectBlockSource>(context.tables()));
   };
   std::vector<std::unique_ptr<EntryIterator>> children;
-  if (inputs.plan.level == 0) {
-    for (const FileRef& file : inputs.plan.inputs) {
-      children.push_back(std::make_unique<TableIterator>(file, new_source()));
-    }
-  } else {
-    children.push_back(std::make_unique<LevelIterator>(inputs.plan.inputs, new_source()));
+  // Newest first: tables of level 0 one by one, those of another level as the run they are.
+  const FileList& of_plan = inputs.plan.inputs;
+  for (size_t begin = 0, end = 0; begin < of_plan.size(); begin = end) {
+    const int level = of_plan[begin]->level;
+    for (end = begin + 1; level > 0 && end < of_plan.size() && of_plan[end]->level == level;) ++end;
+    const LevelIterator::Tables run(of_plan.data() + begin, end - begin);
+    children.push_back(std::make_unique<LevelIterator>(run, new_source()));
   }
   if (!inputs.plan.next_inputs.empty()) {
     children.push_back(std::make_unique<LevelIterator>(inputs.plan.next_inputs, new_source()));

@@ -1,4 +1,4 @@
-// engine/compaction/leveled.cc: picks what to merge, drop or move.
+// engine/compaction/leveled.cc: what keeps the levels at their sizes.
 #include "engine/compaction/leveled.h"
 
 #include <algorithm>
@@ -6,135 +6,61 @@
 #include <utility>
 #include <vector>
 
+#include "engine/compaction/picker.h"
+
 namespace varve {
 
 namespace {
 
-constexpr int kLastLevel = kLevels - 1;
+// Enough for a petabyte. More levels are there for tiers, which need one for each run.
+constexpr int kLastLevelMin = 6;
+static_assert(kLastLevelMin < kLevels);
 
 // A level is compacted from this part of its limit on, so that it rarely reaches it.
 constexpr double kFullAt = 0.85;
 
+constexpr uint64_t kTombstonesPercent = 50;
+
 using Plan = std::optional<CompactionPlan>;
 
-uint64_t BytesOf(const FileList& files) {
-  uint64_t bytes = 0;
-  for (const FileRef& file : files) bytes += file->size_bytes;
-  return bytes;
+int LastLevelOf(const Version& version) {
+  int last = kLevels - 1;
+  while (last > kLastLevelMin && version.level(last).empty()) --last;
+  return last;
 }
-
-struct KeyRange {
-  Slice smallest;
-  Slice largest;
-};
-
-// REQUIRES: there are some.
-KeyRange RangeOf(const FileList& files) {
-  KeyRange range{files.front()->smallest, files.front()->largest};
-  for (const FileRef& file : files) {
-    range.smallest = std::min<Slice>(range.smallest, file->smallest);
-    range.largest = std::max<Slice>(range.largest, file->largest);
-  }
-  return range;
-}
-
-bool MostlyTombstones(const FileMeta& file) { return file.tombstones > file.entries / 2; }
 
 // One call's worth of picking.
-class Picker {
+class LeveledPicker final : public Picker {
  public:
-  Picker(const Version& version, const PolicyState& state)
-      : version_(version), state_(state), targets_(LevelTargetsOf(version, state.options)) {}
+  LeveledPicker(const Version& version, const PolicyState& state)
+      : LeveledPicker(version, state, LevelTargetsOf(version, state.options)) {}
 
-  Plan Automatic() const;
   Plan Manual() const;
 
  private:
-  Plan DropDead() const;
-  Plan FullestLevel() const;
-  Plan ExpiredTable() const;
-  Plan TombstoneTable() const;
-  Plan TableWithDead() const;
+  LeveledPicker(const Version& version, const PolicyState& state, const LevelTargets& targets)
+      : Picker(version, state,
+               {.base = targets.base,
+                .push_bytes_max = UINT64_MAX,
+                .tombstones_percent = kTombstonesPercent}),
+        targets_(targets) {}
 
-  Plan FromLevel0(CompactionReason reason) const;
+  Plan Shape() const override;
+  Plan FromLevel0(CompactionReason reason) const override;
   Plan FromLevel(int level, CompactionReason reason) const;
-  Plan PushDown(int level, size_t index, CompactionReason reason) const;
-  Plan InPlace(const FileRef& file, CompactionReason reason) const;
-  Plan DownOrInPlace(int level, size_t index, CompactionReason reason) const;
-  template <typename Wanted>
-  Plan FirstTable(CompactionReason reason, Wanted wanted) const;
 
   FileList OldestOverlapping() const;
-  void Widen(size_t index, CompactionPlan* plan) const;
   int OutputOfLevel0() const;
+  bool StagingPays(const FileList& inputs, int output_level) const;
   double Fullness(int level) const;
 
-  bool IsBusy(const FileRef& file) const { return state_.busy.contains(file->number); }
-  bool AnyBusy(const FileList& files) const {
-    return std::any_of(files.begin(), files.end(), [this](const FileRef& f) { return IsBusy(f); });
-  }
-  uint64_t bytes_max() const { return state_.options.compaction_bytes_max; }
-
-  const Version& version_;
-  const PolicyState& state_;
   const LevelTargets targets_;
 };
 
-// --- In which order ---
-
-Plan Picker::Automatic() const {
-  if (Plan plan = DropDead()) return plan;
-  if (state_.short_of_room) {
-    if (Plan plan = TableWithDead()) return plan;
-    if (Plan plan = TombstoneTable()) return plan;
-  }
-  if (Plan plan = FullestLevel()) return plan;
-  if (Plan plan = ExpiredTable()) return plan;
-  if (Plan plan = TombstoneTable()) return plan;
-  return TableWithDead();
-}
-
-Plan Picker::Manual() const {
-  constexpr CompactionReason kReason = CompactionReason::kManual;
-  if (!version_.level(0).empty()) return FromLevel0(kReason);
-  for (int level = 1; level < kLastLevel; ++level) {
-    const FileList& files = version_.level(level);
-    if (files.empty()) continue;
-    Plan plan = PushDown(level, 0, kReason);
-    // Moved as it is, a table would keep what a job could drop.
-    if (plan && plan->trivial_move && files[0]->tombstones > 0) plan->trivial_move = false;
-    return plan;
-  }
-  for (const FileRef& file : version_.level(kLastLevel)) {
-    if (file->tombstones == 0 && !state_.dead_prefixes.MayMeet(*file)) continue;
-    if (Plan plan = InPlace(file, kReason)) return plan;
-  }
-  return std::nullopt;
-}
-
-// --- Automatic's choices ---
-
-Plan Picker::DropDead() const {
-  if (state_.dead_prefixes.empty()) return std::nullopt;
-  for (int level = 0; level < kLevels; ++level) {
-    CompactionPlan plan{.level = level,
-                        .output_level = level,
-                        .inputs = {},
-                        .next_inputs = {},
-                        .reason = CompactionReason::kDeadPrefix,
-                        .drop_only = true};
-    for (const FileRef& file : version_.level(level)) {
-      const bool dead = state_.dead_prefixes.CoversRange(file->smallest, file->largest);
-      if (dead && !IsBusy(file)) plan.inputs.push_back(file);
-    }
-    if (!plan.inputs.empty()) return plan;
-  }
-  return std::nullopt;
-}
-
-Plan Picker::FullestLevel() const {
+// The fullest level.
+Plan LeveledPicker::Shape() const {
   std::vector<std::pair<double, int>> levels;
-  for (int level = 0; level < kLastLevel; ++level) {
+  for (int level = 0; level < targets_.last; ++level) {
     const double fullness = Fullness(level);
     if (fullness >= 1) levels.emplace_back(-fullness, level);
   }
@@ -148,103 +74,21 @@ Plan Picker::FullestLevel() const {
   return std::nullopt;
 }
 
-Plan Picker::ExpiredTable() const {
-  if (!state_.jobs_drop_expired) return std::nullopt;
-  return FirstTable(CompactionReason::kExpired, [this](const FileMeta& file) {
-    return file.expiring == file.entries && file.last_expiry_ms < state_.now_ms;
-  });
-}
-
-Plan Picker::TombstoneTable() const {
-  return FirstTable(CompactionReason::kTombstones, MostlyTombstones);
-}
-
-Plan Picker::TableWithDead() const {
-  constexpr CompactionReason kReason = CompactionReason::kDeadPrefix;
-  if (state_.dead_prefixes.empty()) return std::nullopt;
-  for (int level = kLastLevel; level >= 1; --level) {
-    for (const FileRef& file : version_.level(level)) {
-      if (!state_.dead_prefixes.MayMeet(*file)) continue;
-      if (Plan plan = InPlace(file, kReason)) return plan;
-    }
-  }
-  // In level 0 a table's number says how new it is, so none can be rewritten there.
-  const FileList& newest = version_.level(0);
-  const bool any = std::any_of(newest.begin(), newest.end(), [this](const FileRef& file) {
-    return state_.dead_prefixes.MayMeet(*file);
-  });
-  return any ? FromLevel0(kReason) : std::nullopt;
-}
-
-// --- Plans ---
-
-// The first table below level 0 that is wanted and not busy, from the bottom up: the lower it
-// lies, the sooner it is gone.
-template <typename Wanted>
-Plan Picker::FirstTable(CompactionReason reason, Wanted wanted) const {
-  for (int level = kLastLevel; level >= 1; --level) {
+Plan LeveledPicker::Manual() const {
+  constexpr CompactionReason kReason = CompactionReason::kManual;
+  if (!version_.level(0).empty()) return FromLevel0(kReason);
+  for (int level = 1; level < targets_.last; ++level) {
     const FileList& files = version_.level(level);
-    for (size_t i = 0; i < files.size(); ++i) {
-      if (!wanted(*files[i])) continue;
-      if (Plan plan = DownOrInPlace(level, i, reason)) return plan;
-    }
+    if (files.empty()) continue;
+    Plan plan = PushDown(level, 0, kReason);
+    // Moved as it is, a table would keep what a job could drop.
+    if (plan && plan->trivial_move && files[0]->tombstones > 0) plan->trivial_move = false;
+    return plan;
   }
-  return std::nullopt;
+  return CleanInPlace(targets_.last, kReason);
 }
 
-Plan Picker::DownOrInPlace(int level, size_t index, CompactionReason reason) const {
-  const FileRef& file = version_.level(level)[index];
-  if (!version_.OverlapsBelow(level, file->smallest, file->largest)) return InPlace(file, reason);
-  return PushDown(level, index, reason);
-}
-
-Plan Picker::InPlace(const FileRef& file, CompactionReason reason) const {
-  if (IsBusy(file)) return std::nullopt;
-  return CompactionPlan{.level = file->level,
-                        .output_level = file->level,
-                        .inputs = {file},
-                        .next_inputs = {},
-                        .reason = reason};
-}
-
-Plan Picker::PushDown(int level, size_t index, CompactionReason reason) const {
-  const FileRef& file = version_.level(level)[index];
-  CompactionPlan plan{.level = level,
-                      .output_level = level + 1,
-                      .inputs = {file},
-                      .next_inputs = version_.Overlapping(level + 1, file->smallest, file->largest),
-                      .reason = reason};
-  if (AnyBusy(plan.inputs) || AnyBusy(plan.next_inputs)) return std::nullopt;
-  plan.trivial_move = plan.next_inputs.empty();
-  if (!plan.trivial_move) Widen(index, &plan);
-  return plan;
-}
-
-// Takes neighbours along that meet nothing but what is merged anyway, as far as the job's size
-// allows.
-void Picker::Widen(size_t index, CompactionPlan* plan) const {
-  const FileList& files = version_.level(plan->level);
-  uint64_t bytes = plan->input_bytes();
-  const auto take = [&](const FileRef& file) {
-    const FileList meets = version_.Overlapping(
-        plan->output_level, std::min(file->smallest, plan->inputs.front()->smallest),
-        std::max(file->largest, plan->inputs.back()->largest));
-    if (IsBusy(file) || meets.size() != plan->next_inputs.size() ||
-        bytes + file->size_bytes > bytes_max()) {
-      return false;
-    }
-    bytes += file->size_bytes;
-    return true;
-  };
-  for (size_t i = index + 1; i < files.size() && take(files[i]); ++i) {
-    plan->inputs.push_back(files[i]);
-  }
-  for (size_t i = index; i-- > 0 && take(files[i]);) {
-    plan->inputs.insert(plan->inputs.begin(), files[i]);
-  }
-}
-
-Plan Picker::FromLevel(int level, CompactionReason reason) const {
+Plan LeveledPicker::FromLevel(int level, CompactionReason reason) const {
   const FileList& files = version_.level(level);
   struct Candidate {
     bool later;  // not mostly tombstones
@@ -254,11 +98,12 @@ Plan Picker::FromLevel(int level, CompactionReason reason) const {
       return std::tie(later, cost, index) < std::tie(other.later, other.cost, other.index);
     }
   };
+  const int next = NextLevel(level);
   std::vector<Candidate> candidates;
   candidates.reserve(files.size());
   for (size_t i = 0; i < files.size(); ++i) {
     const FileMeta& file = *files[i];
-    const uint64_t met = version_.OverlappingBytes(level + 1, file.smallest, file.largest);
+    const uint64_t met = version_.OverlappingBytes(next, file.smallest, file.largest);
     candidates.push_back({!MostlyTombstones(file),
                           static_cast<double>(met) / static_cast<double>(file.size_bytes), i});
   }
@@ -269,7 +114,7 @@ Plan Picker::FromLevel(int level, CompactionReason reason) const {
   return std::nullopt;
 }
 
-Plan Picker::FromLevel0(CompactionReason reason) const {
+Plan LeveledPicker::FromLevel0(CompactionReason reason) const {
   const FileList& newest = version_.level(0);
   if (newest.empty() || AnyBusy(newest)) return std::nullopt;
   CompactionPlan plan{.level = 0,
@@ -277,6 +122,9 @@ Plan Picker::FromLevel0(CompactionReason reason) const {
                       .inputs = OldestOverlapping(),
                       .next_inputs = {},
                       .reason = reason};
+  if (reason == CompactionReason::kLevel0Count && StagingPays(plan.inputs, plan.output_level)) {
+    --plan.output_level;
+  }
   const KeyRange range = RangeOf(plan.inputs);
   plan.next_inputs = version_.Overlapping(plan.output_level, range.smallest, range.largest);
   if (AnyBusy(plan.next_inputs)) return std::nullopt;
@@ -287,7 +135,7 @@ Plan Picker::FromLevel0(CompactionReason reason) const {
 // The oldest table of level 0 and all that overlap it, or each other, or lie between them.
 // Where that is too much for one job the newest are left out: what is older may go first, never
 // what is newer.
-FileList Picker::OldestOverlapping() const {
+FileList LeveledPicker::OldestOverlapping() const {
   const FileList& newest = version_.level(0);
   FileList taken = {newest.back()};
   for (size_t before = 0; taken.size() != before;) {
@@ -304,29 +152,40 @@ FileList Picker::OldestOverlapping() const {
 }
 
 // The base, unless a level above it still holds something: what lies there is older than level 0.
-int Picker::OutputOfLevel0() const {
+int LeveledPicker::OutputOfLevel0() const {
   for (int level = 1; level < targets_.base; ++level) {
     if (!version_.level(level).empty()) return level;
   }
   return targets_.base;
 }
 
+bool LeveledPicker::StagingPays(const FileList& inputs, int output_level) const {
+  if (output_level != targets_.base || targets_.base == 1) return false;
+  const KeyRange range = RangeOf(inputs);
+  const uint64_t met = version_.OverlappingBytes(targets_.base, range.smallest, range.largest);
+  return met / static_cast<uint64_t>(options().level_size_ratio) > BytesOf(inputs);
+}
+
 // From 1 on the level asks to be compacted.
-double Picker::Fullness(int level) const {
+double LeveledPicker::Fullness(int level) const {
   if (level == 0) {
     return static_cast<double>(version_.level(0).size()) /
-           static_cast<double>(state_.options.level0_tables_compact);
+           static_cast<double>(options().level0_tables_compact);
   }
   uint64_t bytes = 0;
   for (const FileRef& file : version_.level(level)) {
     if (!IsBusy(file)) bytes += file->size_bytes;
   }
   if (bytes == 0) return 0;
-  const double limit = kFullAt * static_cast<double>(state_.options.level1_bytes);
-  // Above the base nothing should be, so anything is too much; but a little of it is not urgent.
-  if (level < targets_.base) return 1 + static_cast<double>(bytes) / limit;
-  return static_cast<double>(bytes) /
-         (kFullAt * static_cast<double>(targets_.bytes[static_cast<size_t>(level)]));
+  const auto part_of = [bytes](uint64_t limit) {
+    return static_cast<double>(bytes) / (kFullAt * static_cast<double>(limit));
+  };
+  if (level >= targets_.base) return part_of(targets_.bytes[static_cast<size_t>(level)]);
+  if (level + 1 == targets_.base && targets_.staging_bytes > 0) {
+    return part_of(targets_.staging_bytes);
+  }
+  // Further up nothing should be, so anything is too much; but a little of it is not urgent.
+  return 1 + part_of(options().level1_bytes);
 }
 
 }  // namespace
@@ -339,20 +198,22 @@ LevelTargets LevelTargetsOf(const Version& version, const Options& options) {
     bytes = std::max(bytes, version.level_bytes(level));
   }
   LevelTargets targets;
+  targets.base = targets.last = LastLevelOf(version);
   while (bytes > options.level1_bytes && targets.base > 1) {
     bytes /= ratio;
     --targets.base;
     targets.bytes[static_cast<size_t>(targets.base)] = std::max(bytes, options.level1_bytes);
   }
+  targets.staging_bytes = version.level_bytes(targets.base) / ratio;
   return targets;
 }
 
 Plan LeveledPolicy::Pick(const Version& version, const PolicyState& state) const {
-  return Picker(version, state).Automatic();
+  return LeveledPicker(version, state).Automatic();
 }
 
 Plan LeveledPolicy::PickManual(const Version& version, const PolicyState& state) const {
-  return Picker(version, state).Manual();
+  return LeveledPicker(version, state).Manual();
 }
 
 uint64_t LeveledPolicy::DebtBytes(const Version& version, const Options& options) const {
@@ -361,41 +222,13 @@ uint64_t LeveledPolicy::DebtBytes(const Version& version, const Options& options
   if (version.level(0).size() > static_cast<size_t>(options.level0_tables_compact)) {
     debt += version.level_bytes(0);
   }
-  for (int level = 1; level < kLastLevel; ++level) {
+  for (int level = 1; level < targets.last; ++level) {
     const uint64_t bytes = version.level_bytes(level);
-    const uint64_t target = targets.bytes[static_cast<size_t>(level)];
+    const uint64_t target = level + 1 == targets.base ? targets.staging_bytes
+                                                      : targets.bytes[static_cast<size_t>(level)];
     if (bytes > target) debt += bytes - target;
   }
   return debt;
-}
-
-// --- Plans as text ---
-
-const char* ToString(CompactionReason reason) {
-  switch (reason) {
-    case CompactionReason::kDeadPrefix: return "dead prefix";
-    case CompactionReason::kLevel0Count: return "count";
-    case CompactionReason::kLevelSize: return "size";
-    case CompactionReason::kExpired: return "expired";
-    case CompactionReason::kTombstones: return "tombstones";
-    case CompactionReason::kManual: return "manual";
-  }
-  return "?";
-}
-
-uint64_t CompactionPlan::input_bytes() const { return BytesOf(inputs) + BytesOf(next_inputs); }
-
-std::string CompactionPlan::ToString() const {
-  std::string text = "L" + std::to_string(level);
-  if (output_level != level) text += " -> L" + std::to_string(output_level);
-  text += std::string(", ") + varve::ToString(reason);
-  if (trivial_move) text += ", move";
-  if (drop_only) text += ", drop";
-  text += ":";
-  for (const FileRef& file : inputs) text += " " + std::to_string(file->number);
-  if (!next_inputs.empty()) text += " +";
-  for (const FileRef& file : next_inputs) text += " " + std::to_string(file->number);
-  return text;
 }
 
 }  // namespace varve

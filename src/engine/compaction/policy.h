@@ -2,13 +2,24 @@
 //
 // A policy is a pure function from a version to an optional plan: no disk, no clock, no
 // memory of former calls. So it is tested as text, can be simulated at any size, and may run on any
-// thread.
-// See also: leveled.h (the one in use), compaction_job.h (does it).
+// thread. And every policy goes on from any version that another one left: the policy is changed
+// while the database is in use, and nothing is rewritten for it.
+//
+//   leveled       each level one sorted run, ten times the one above: few runs to read, little
+//                 space wasted, many bytes written
+//   tiered        runs of like size pile up and are merged four at a time: the fewest bytes
+//                 written, the most runs to read and space to waste
+//   lazy-leveled  tiered, but for the last level, which is one run: little space wasted, and not
+//                 many more bytes written than by tiered
+//
+// See also: leveled.h, tiered.h, picker.h (what they share), compaction_job.h (does it),
+// simulation.h (what each costs).
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 
 #include "engine/options.h"
@@ -21,6 +32,8 @@ enum class CompactionReason : uint8_t {
   kDeadPrefix,   // tables may hold what lies under a dead prefix
   kLevel0Count,  // too many tables in level 0
   kLevelSize,    // a level is larger than its target
+  kTierFull,     // as many runs of like size as are merged at once
+  kRunCount,     // too many runs, or no level left for another one
   kExpired,      // every entry of a table has expired
   kTombstones,   // mostly tombstones: scans would step over them again and again
   kManual,       // someone asked
@@ -28,17 +41,22 @@ enum class CompactionReason : uint8_t {
 const char* ToString(CompactionReason reason);
 
 struct CompactionPlan {
-  int level = 0;
+  int level = 0;         // the newest that inputs are of
   int output_level = 0;  // may be `level` itself: rewritten where it is, for what can be dropped
-  FileList inputs;       // of `level`, in its order
-  FileList next_inputs;  // of `output_level`, if that is another one
+  // Newest first: of `level`, then of the levels between it and `output_level`, each in its order.
+  // A table of a level in between that meets one of those before it is always among them, or else
+  // what is older would come to lie above what is newer.
+  FileList inputs;
+  FileList next_inputs;  // of `output_level`, if that is another one: all that meet the inputs
   CompactionReason reason = CompactionReason::kLevelSize;
-  bool trivial_move = false;  // one table, nothing to merge it with: it only changes its level
-  bool drop_only = false;     // all lie under dead prefixes: removed without being read
+  bool trivial_move =
+      false;               // nothing overlaps, so nothing is merged: tables only change their level
+  bool drop_only = false;  // all lie under dead prefixes: removed without being read
 
   uint64_t input_bytes() const;
   // "L1 -> L2, size: 12 14 + 20 21", "L1 -> L2, size, move: 12", "L3, dead prefix, drop: 9 10",
-  // "L6, tombstones: 7". For logs and tests.
+  // "L6, tombstones: 7", and of several levels "L28 -> L31, tier: 14 15 | 12 | 9 + 2 3". For logs
+  // and tests.
   std::string ToString() const;
 };
 
@@ -64,7 +82,7 @@ class CompactionPolicy {
   virtual std::optional<CompactionPlan> Pick(const Version& version,
                                              const PolicyState& state) const = 0;
 
-  // The next step towards all tables being in the last level, without a tombstone or a dead key.
+  // The next step towards all tables being in one level, without a tombstone or a dead key.
   // Nothing once they are, or while the next step is busy.
   virtual std::optional<CompactionPlan> PickManual(const Version& version,
                                                    const PolicyState& state) const = 0;
@@ -72,5 +90,14 @@ class CompactionPolicy {
   // Bytes that lie where they should not: the debt that writers are slowed by.
   virtual uint64_t DebtBytes(const Version& version, const Options& options) const = 0;
 };
+
+// --- Which there are ---
+
+std::span<const PolicyKind> PolicyKinds();
+// Lives for ever.
+const CompactionPolicy& PolicyOf(PolicyKind kind);
+// As in the configuration: "leveled", "tiered", "lazy-leveled".
+const char* ToString(PolicyKind kind);
+std::optional<PolicyKind> ParsePolicyKind(Slice name);
 
 }  // namespace varve

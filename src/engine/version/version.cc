@@ -47,13 +47,13 @@ Status CheckOrder(const FileList& files, int level) {
   return Status::Ok();
 }
 
+}  // namespace
+
 uint64_t BytesOf(const FileList& files) {
   uint64_t bytes = 0;
   for (const FileRef& file : files) bytes += file->size_bytes;
   return bytes;
 }
-
-}  // namespace
 
 // --- Version ---
 

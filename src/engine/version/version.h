@@ -2,9 +2,11 @@
 //
 //   level 0     tables as they were flushed, newest first. Their ranges may overlap, the newer
 //               one wins. Newer means a greater number: flushes run one at a time.
-//   levels 1-6  each a sorted run: ordered by smallest key, ranges disjoint.
+//   levels 1-31 each a sorted run: ordered by smallest key, ranges disjoint. Which of them are in use,
+//               and what their sizes mean, is the business of the compaction policy alone.
 //
-// An entry in a smaller level shadows the same key in a greater one.
+// An entry in a smaller level shadows the same key in a greater one. That is all the order there is
+// between runs, and all that reads, recovery and jobs know; so they need not know the policy.
 //
 // Threads    Any: a version never changes. It is held by shared_ptr, for iterators, jobs and
 //            waiting reads outlive its replacement.
@@ -28,6 +30,7 @@
 namespace varve {
 
 using FileList = std::vector<FileRef>;
+uint64_t BytesOf(const FileList& files);
 
 class Version {
  public:

@@ -114,6 +114,7 @@ class FakeEngine final : public Engine {
   void Sync(std::function<void(Status)> done) override { done(Status::Ok()); }
   uint64_t WriterDelayUs() const override { return 0; }
   void SetDurability(Durability) override {}
+  void SetCompactionPolicy(PolicyKind) override {}
   void SetMemoryLimit(uint64_t) override {}
   void SetOutsideMemory(uint64_t) override {}
   void Flush(std::function<void(Status)> done) override { done(Status::Ok()); }

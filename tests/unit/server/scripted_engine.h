@@ -118,6 +118,7 @@ class ScriptedEngine final : public Engine {
   uint64_t WriterDelayUs() const override { return delay_us; }
 
   void SetDurability(Durability) override {}
+  void SetCompactionPolicy(PolicyKind) override {}
   void SetMemoryLimit(uint64_t) override {}
   void SetOutsideMemory(uint64_t) override {}
   void Flush(std::function<void(Status)> done) override { done(Status::Ok()); }

@@ -93,7 +93,7 @@ TEST_CASE("version edit: what is no edit is refused, with the reason") {
       {"a body that is cut off", "\x03\x02\x01", "edit cut off"},
       {"a body with something behind", std::string("\x03\x02\x01\x00", 4), "bad field 3"},
       {"an empty body", std::string("\x03\x00", 2), "bad field 3"},
-      {"an eighth level", "\x06\x02\x07\x01", "bad field 6"},
+      {"a level beyond the last", "\x06\x02\x20\x01", "bad field 6"},
       {"a short database id", "\x02\x01\x01", "bad field 2"},
   };
   for (const Case& c : cases) {
