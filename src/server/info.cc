@@ -278,6 +278,7 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("log_segments", stats.log_segments);
   out.Count("flushes", stats.flushes);
   out.Count("flush_bytes_written", stats.flush_bytes_written);
+  out.Text("compaction_policy", source.config.compaction_policy);
   out.Count("compactions", stats.compactions);
   out.Count("compaction_bytes_read", stats.compaction_bytes_read);
   out.Count("compaction_bytes_written", stats.compaction_bytes_written);

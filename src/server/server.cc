@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "commands/table.h"
 #include "data/key_format.h"
+#include "engine/compaction/policy.h"
 #include "env/posix_env.h"
 #include "server/banner.h"
 #include "server/machine.h"
@@ -31,6 +32,10 @@ constexpr uint64_t kStopWaitMs = 5000;
 Durability DurabilityOf(const Config& config) {
   if (config.appendfsync == "always") return Durability::kAlways;
   return config.appendfsync == "no" ? Durability::kNo : Durability::kEverySecond;
+}
+
+PolicyKind PolicyKindOf(const Config& config) {
+  return ParsePolicyKind(config.compaction_policy).value_or(PolicyKind::kLeveled);
 }
 
 LogLevel LogLevelOf(const Config& config) {
@@ -142,6 +147,7 @@ Status Server::OpenEngine() {
   options.durability = DurabilityOf(config_);
   options.memory_limit_bytes = memory_limit_bytes_;
   options.compression_level = static_cast<int>(config_.compression_level);
+  options.compaction_policy = PolicyKindOf(config_);
   options.counted_prefix_size = CountedPrefixSize;
   Result<std::unique_ptr<Engine>> engine = Engine::Open(options, *env_);
   if (!engine.ok()) return engine.status();
@@ -295,6 +301,7 @@ void Server::Apply(const Config& next) {
   ApplyLimits();
   memory_limit_bytes_ = MemoryLimitOf(config_);
   engine_->SetDurability(DurabilityOf(config_));
+  engine_->SetCompactionPolicy(PolicyKindOf(config_));
   engine_->SetMemoryLimit(memory_limit_bytes_);
   cron_->SetMemoryLimit(memory_limit_bytes_);
   if (open_to_all) clients_->ForEach([](Client& c) { c.session.authenticated = true; });
