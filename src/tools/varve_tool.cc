@@ -8,6 +8,7 @@
 #include "tools/backup.h"
 #include "tools/bench.h"
 #include "tools/malloc_conf.h"
+#include "tools/simulate.h"
 
 namespace varve {
 namespace {
@@ -30,6 +31,8 @@ constexpr Subcommand kSubcommands[] = {
      RunBackup},
     {"bench", "measures the engine alone; bench --help lists workloads and options", RunBench},
     {"restore", "makes a database of a backup: restore CHECKPOINT DIR [--json]", RunRestore},
+    {"simulate", "prints what each compaction policy would cost; simulate --help lists options",
+     RunSimulate},
     {"version", "prints the version", PrintVersion},
 };
 
