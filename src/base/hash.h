@@ -19,6 +19,17 @@ inline uint64_t Hash(Slice bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
+// The same of bytes that come in pieces.
+class Hasher {
+ public:
+  explicit Hasher(uint64_t seed) { XXH3_64bits_reset_withSeed(&state_, seed); }
+  void Add(Slice bytes) { XXH3_64bits_update(&state_, bytes.data(), bytes.size()); }
+  uint64_t Finish() const { return XXH3_64bits_digest(&state_); }
+
+ private:
+  XXH3_state_t state_{};
+};
+
 // For the byte strings that filters hold: seedless, because it reaches the disk.
 inline uint64_t FilterHash(Slice bytes) { return Checksum(bytes); }
 

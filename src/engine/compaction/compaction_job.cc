@@ -70,6 +70,7 @@ class OutputTables {
     Result<std::shared_ptr<TableReader>> reader =
         TableReader::Open(std::move(file_), Path(number_), number_, context_.database_id);
     if (!reader.ok()) return reader.status();
+    RETURN_IF_ERROR((*reader)->Verify());
     const TableProperties& p = (*reader)->properties();
     auto meta = std::make_shared<FileMeta>();
     meta->number = number_;

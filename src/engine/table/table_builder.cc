@@ -23,18 +23,13 @@ size_t TotalSize(std::span<const Slice> pieces) {
   return size;
 }
 
-struct FreeChecksumState {
-  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
-};
-
 // Of pieces as if they were one string, with the part's type behind them.
 uint64_t ChecksumOfPieces(std::span<const Slice> pieces, CompressionType type, uint64_t seed) {
-  const std::unique_ptr<XXH3_state_t, FreeChecksumState> state(XXH3_createState());
-  CHECK(state != nullptr);
-  XXH3_64bits_reset_withSeed(state.get(), seed);
-  for (const Slice piece : pieces) XXH3_64bits_update(state.get(), piece.data(), piece.size());
-  XXH3_64bits_update(state.get(), &type, kTypeBytes);
-  return XXH3_64bits_digest(state.get());
+  Hasher hasher(seed);
+  for (const Slice piece : pieces) hasher.Add(piece);
+  const char type_byte = static_cast<char>(type);
+  hasher.Add(Slice(&type_byte, kTypeBytes));
+  return hasher.Finish();
 }
 
 }  // namespace

@@ -245,6 +245,46 @@ Result<std::shared_ptr<const Block>> TableReader::MakeBlock(BlockHandle handle,
   return block;
 }
 
+Status TableReader::Verify() const {
+  uint64_t end = 0;  // of the blocks so far: they follow each other
+  for (size_t i = 0; i < partition_count(); ++i) {
+    const Result<std::shared_ptr<const Partition>> partition = ReadPartition(i);
+    if (!partition.ok()) return partition.status();
+    for (size_t b = 0; b < (*partition)->blocks(); ++b) {
+      const BlockHandle block = (*partition)->BlockAt(b);
+      if (block.offset != end) return CorruptAt("blocks that do not follow each other", end);
+      RETURN_IF_ERROR(VerifyStored(block));
+      end = block.end();
+    }
+  }
+  if (end != properties_.data_bytes) return CorruptAt("data that no partition knows", end);
+  for (size_t i = 0; i < expiry_block_count(); ++i) RETURN_IF_ERROR(VerifyStored(ExpiryBlockAt(i)));
+  return Status::Ok();
+}
+
+// A large one piece by piece: it may hold the largest value.
+Status TableReader::VerifyStored(BlockHandle part) const {
+  const uint64_t stored_size = part.size + kTrailerBytes;
+  if (stored_size <= kScratchBytes) {
+    const Slice stored(Scratch(), static_cast<size_t>(stored_size));
+    RETURN_IF_ERROR(ReadBytes(part.offset, stored.size(), Scratch()));
+    const Result<CompressionType> type = VerifyPart(part, stored);
+    return type.ok() ? Status::Ok() : type.status();
+  }
+  Hasher hasher(PartSeed(file_seed_, part.offset));
+  const uint64_t covered_end = part.offset + part.size + kTypeBytes;
+  for (uint64_t at = part.offset; at < covered_end;) {
+    const auto size = static_cast<size_t>(std::min<uint64_t>(covered_end - at, kScratchBytes));
+    RETURN_IF_ERROR(ReadBytes(at, size, Scratch()));
+    hasher.Add(Slice(Scratch(), size));
+    at += size;
+  }
+  char checksum[sizeof(uint64_t)];
+  RETURN_IF_ERROR(ReadBytes(covered_end, sizeof(checksum), checksum));
+  if (hasher.Finish() != LoadFixed64(checksum)) return CorruptAt("bad checksum", part.offset);
+  return Status::Ok();
+}
+
 size_t TableReader::memory_bytes() const {
   return sizeof(*this) + index_.memory_bytes() + expiry_index_.memory_bytes() + path_.capacity() +
          properties_.smallest_key.capacity() + properties_.largest_key.capacity();

@@ -67,6 +67,9 @@ class TableReader {
   Status ReadBytes(uint64_t offset, size_t size, char* to) const;
   Result<std::shared_ptr<const Block>> DecodeBlock(BlockHandle handle, Slice stored) const;
 
+  // Reads all there is and checks it against its checksums. May wait for the disk.
+  Status Verify() const;
+
   const TableProperties& properties() const { return properties_; }
   Slice smallest_key() const { return properties_.smallest_key; }
   Slice largest_key() const { return properties_.largest_key; }
@@ -94,6 +97,7 @@ class TableReader {
   Result<std::shared_ptr<const Block>> LoadBlock(ReadCall call, BlockHandle handle) const;
   // Checks a part's trailer and returns its type.
   Result<CompressionType> VerifyPart(BlockHandle part, Slice stored) const;
+  Status VerifyStored(BlockHandle part) const;
   Result<std::shared_ptr<const Block>> MakeBlock(BlockHandle handle, std::unique_ptr<char[]> bytes,
                                                  size_t size) const;
   Result<std::shared_ptr<const Block>> DecompressBlock(BlockHandle handle, Slice frame) const;

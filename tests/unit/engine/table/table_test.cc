@@ -197,6 +197,9 @@ TEST_CASE("table: a huge value has a block of its own, compressed or not") {
   // The loop leaves it to a reader thread even if it need not wait for the disk.
   CHECK(table->TryReadBlock(*FindBlock(*table, "huge, random")).status().is_pending());
   CHECK(table->TryReadBlock(*FindBlock(*table, "a")).ok());
+  CHECK(table->Verify().ok());
+  world.env.FlipBit(TableWorld::Path(1), FindBlock(*table, "huge, random")->offset + 1'000'000, 0);
+  CHECK(table->Verify().code() == StatusCode::kCorruption);
 }
 
 TEST_CASE("table: a part that is not in memory is pending, and nothing else") {
@@ -287,11 +290,14 @@ TEST_CASE("table: a flipped bit in any byte is detected, and never changes a val
     const std::string path = TableWorld::Path(1);
     const std::string sound = world.env.Contents(path);
     REQUIRE(CheckDamaged(world, 1, rows) == 0);
+    REQUIRE((*world.TryOpen(1))->Verify().ok());
     for (size_t at = 0; at < sound.size(); ++at) {
       CAPTURE(at);
       const auto bit = static_cast<unsigned>(random.Uniform(8));
       world.env.FlipBit(path, at, bit);
       CHECK(CheckDamaged(world, 1, rows) > 0);
+      const Result<std::shared_ptr<TableReader>> table = world.TryOpen(1);
+      CHECK((!table.ok() || !(*table)->Verify().ok()));
       world.env.SetContents(path, sound);
     }
   }
