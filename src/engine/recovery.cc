@@ -289,7 +289,8 @@ Status EngineImpl::Close() {
   if (outcome.ok() && log_->waits_for_room()) {
     outcome = {StatusCode::kNoSpace, "log: no room for the last writes, which were not answered"};
   }
-  if (outcome.ok()) {
+  // Behind a seal nothing was being written any more, neither here nor in the manifest.
+  if (outcome.ok() && manifest_->ok()) {
     bool sealed = false;
     log_->Seal([&](const Status& status) {
       outcome = status;

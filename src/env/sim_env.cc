@@ -454,6 +454,11 @@ std::string SimEnv::Contents(const std::string& path) const {
   return node->file.bytes();
 }
 
+std::vector<std::string> SimEnv::Names(const std::string& path) const {
+  const Result<std::vector<std::string>> names = disk_.List(path);
+  return names.ok() ? *names : std::vector<std::string>();
+}
+
 void SimEnv::SetContents(const std::string& path, Slice contents) {
   SimDisk::NodePtr node = disk_.Find(path);
   if (node == nullptr) {

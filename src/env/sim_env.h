@@ -114,6 +114,8 @@ class SimEnv final : public Env {
   // --- Looking in from outside: no operations, work with the power off ---
   // REQUIRES: the file exists.
   std::string Contents(const std::string& path) const;
+  // Of the files in a directory, sorted; none if there is no such directory.
+  std::vector<std::string> Names(const std::string& path) const;
   // Makes the file if need be, in a directory that exists; bytes and name are durable at once.
   void SetContents(const std::string& path, Slice contents);
   // Whether two names lead to one file.

@@ -7,8 +7,11 @@
 #include "server/version.h"
 #include "tools/backup.h"
 #include "tools/bench.h"
+#include "tools/check.h"
+#include "tools/dump.h"
 #include "tools/malloc_conf.h"
 #include "tools/simulate.h"
+#include "tools/stats.h"
 
 namespace varve {
 namespace {
@@ -30,6 +33,9 @@ constexpr Subcommand kSubcommands[] = {
     {"backup", "copies a database that is not open, or a checkpoint: backup DIR TO [--json]",
      RunBackup},
     {"bench", "measures the engine alone; bench --help lists workloads and options", RunBench},
+    {"check", "verifies every checksum and invariant of a closed database", RunCheck},
+    {"dump", "prints what the files of a database say: manifest, tables, log", RunDump},
+    {"stats", "sums up a closed database: levels, tables, log segments", RunStats},
     {"restore", "makes a database of a backup: restore CHECKPOINT DIR [--json]", RunRestore},
     {"simulate", "prints what each compaction policy would cost; simulate --help lists options",
      RunSimulate},

@@ -57,6 +57,7 @@ class RandomHistory {
   ~RandomHistory() { ForgetClients(); }
 
   void Run() {
+    world_.check_before_open = true;
     REQUIRE(world_.Open());
     for (uint64_t lives = 1 + random_.Uniform(5); lives > 0; --lives) {
       Live(50 + random_.Uniform(300));

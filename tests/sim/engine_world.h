@@ -31,6 +31,7 @@
 #include "engine/engine.h"
 #include "env/sim_env.h"
 #include "tests/sim/engine_history.h"
+#include "tests/sim/offline_check.h"
 
 #include <doctest/doctest.h>
 
@@ -85,6 +86,7 @@ class EngineWorld {
   // --- Life and death ---
 
   Status TryOpen() {
+    if (check_before_open && !faulty) RequireSound(env, options.directory);
     options.durability = durability_;
     Result<std::unique_ptr<Engine>> opened = Engine::Open(options, env);
     if (!opened.ok()) return opened.status();
@@ -367,6 +369,8 @@ class EngineWorld {
   std::unique_ptr<Engine> engine;
   History history;
   bool faulty = false;
+  // Whether each opening is preceded by a check from outside: what a crash leaves is no damage.
+  bool check_before_open = false;
   std::function<void()> on_reported;
 
  private:

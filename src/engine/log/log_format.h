@@ -67,7 +67,7 @@ static_assert(kLogRecordHeaderBytes % kLogAlignBytes == 0);
 // On disk. Never renumber.
 enum class LogRecordType : uint32_t {
   kData = 1,
-  kSeal = 2,  // no payload; the writer moved on, or closed: nothing follows in this segment
+  kSeal = 2,  // no payload; the log was closed in good order: nothing follows
 };
 static_assert(sizeof(LogRecordType) == 4);
 

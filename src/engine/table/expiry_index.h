@@ -34,7 +34,7 @@ struct ExpiryPlace {
   uint64_t stretch = 0;
   uint32_t block = 0;
 
-  auto operator<=>(const ExpiryPlace&) const = default;
+  auto operator<=>(const ExpiryPlace&) const = default;  // NOLINT: nothing here is a pointer
 };
 static_assert(sizeof(ExpiryPlace) == 16);
 

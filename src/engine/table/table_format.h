@@ -57,7 +57,7 @@
 // A table is valid if and only if the file is as long as its footer says, the parts fill it
 // exactly, all checksums match, and database and number are those it was opened as.
 // Change together: block_builder.cc, block_reader.cc, expiry_index.cc, filter.cc, index.cc, partition.cc,
-// table_properties.cc, table_builder.cc, table_reader.cc, check/table_parts.cc, tools/dump.cc,
+// table_properties.cc, table_builder.cc, table_reader.cc, check/table_parts.cc, tools/dump_table.cc,
 // docs/FORMATS.md, tests/compat/
 #pragma once
 
