@@ -162,7 +162,8 @@ def build_leveldb(say):
              "-I" + source, "-I" + os.path.join(source, "include"),
              "-I" + os.path.join(library, "include"),
              os.path.join(source, "benchmarks/db_bench.cc"),
-             os.path.join(source, "util/testutil.cc"), os.path.join(library, "libleveldb.a"),
+             os.path.join(source, "util/histogram.cc"), os.path.join(source, "util/testutil.cc"),
+             os.path.join(library, "libleveldb.a"),
              "-lgmock", "-lgtest", "-lsnappy", "-lpthread", "-o", program])
         os.replace(program, os.path.join(LEVELDB_DIR, "db_bench"))
 
