@@ -231,7 +231,9 @@ TEST_CASE("key commands: KEYS in slices and in one go says the same") {
       CAPTURE(cold);
       Harness harness;
       harness.yields = yields;
-      for (int i = 0; i < 10'000; i += 10) {
+      // Each cold key has the command run again.
+      const int keys = cold ? 5000 : 10'000;
+      for (int i = 0; i < keys; i += 10) {
         std::string request = "MSET";
         for (int j = i; j < i + 10; ++j) request += " k" + std::to_string(j) + " v";
         harness.Do(request);
@@ -239,7 +241,7 @@ TEST_CASE("key commands: KEYS in slices and in one go says the same") {
       harness.engine.cold = cold;
       const int runs = harness.runs;
       const std::string all = harness.Do("KEYS k*");
-      CHECK(std::count(all.begin(), all.end(), '"') == 2 * 10'000);
+      CHECK(std::count(all.begin(), all.end(), '"') == 2 * keys);
       if (!cold) CHECK(harness.runs - runs == (yields ? 3 : 1));
       CHECK(harness.Do("KEYS k12[34]") == "[\"k123\" \"k124\"]");
       CHECK(harness.Do("KEYS *99999*") == "[]");
