@@ -22,7 +22,9 @@ namespace varve {
 
 namespace {
 
-// File descriptors that are not clients': tables, log segments, the standard ones.
+// File descriptors: for tables that are kept open if the system allows as many, and for log segments, inputs of
+// compactions, the standard ones.
+constexpr uint64_t kOpenTablesWanted = 4096;
 constexpr uint64_t kFilesReserved = 1024;
 
 // How long a stop waits for clients to take their last replies, and for commands that wait for
@@ -86,8 +88,10 @@ Status Server::Start() {
   stats_.commands.resize(static_cast<size_t>(CommandCount()));
 
   const uint64_t clients_wanted = static_cast<uint64_t>(config_.maxclients);
-  const uint64_t files = RaiseFileLimit(clients_wanted + kFilesReserved);
-  clients_max_possible_ = files - std::min(kFilesReserved, files / 2);
+  const uint64_t files = RaiseFileLimit(clients_wanted + kOpenTablesWanted + kFilesReserved);
+  const uint64_t shared = files - std::min(kFilesReserved, files / 2);
+  open_tables_max_ = std::min(kOpenTablesWanted, shared / 4);
+  clients_max_possible_ = shared - open_tables_max_;
   if (clients_max_possible_ < clients_wanted) {
     Log(LogLevel::kWarning,
         "maxclients %llu needs more open files than the system allows: using %zu",
@@ -148,6 +152,7 @@ Status Server::OpenEngine() {
   options.memory_limit_bytes = memory_limit_bytes_;
   options.compression_level = static_cast<int>(config_.compression_level);
   options.compaction_policy = PolicyKindOf(config_);
+  options.open_tables_max = open_tables_max_;
   options.counted_prefix_size = CountedPrefixSize;
   Result<std::unique_ptr<Engine>> engine = Engine::Open(options, *env_);
   if (!engine.ok()) return engine.status();

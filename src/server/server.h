@@ -102,6 +102,7 @@ class Server final : public Services {
   int64_t started_ms_ = 0;
   uint64_t memory_limit_bytes_ = 0;
   size_t clients_max_possible_ = 0;  // by file descriptors
+  size_t open_tables_max_ = 0;
   bool supervised_ = false;
   bool stop_requested_ = false;
   bool stopping_ = false;
