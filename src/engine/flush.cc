@@ -298,7 +298,7 @@ void EngineImpl::CompactionDone() {
 }
 
 void EngineImpl::Compact(std::function<void(Status)> done) {
-  Flush([this, done = std::move(done)](Status status) {
+  Flush([this, done = std::move(done)](const Status& status) {
     if (!status.ok()) return done(status);
     compact_waiters_.push_back(done);
     compact_all_ = true;

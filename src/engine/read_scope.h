@@ -30,7 +30,7 @@ struct PartId {
 
   uint64_t file_number = 0;
   uint64_t offset = 0;
-  auto operator<=>(const PartId&) const = default;
+  auto operator<=>(const PartId&) const = default;  // NOLINT: nothing here is a pointer
 };
 
 // A part that a wait has brought, or why it could not be brought.
