@@ -14,6 +14,8 @@
 //
 // Threads: loop, waiting for the disk: nothing else runs yet.
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/hash.h"
@@ -272,13 +274,12 @@ Status EngineImpl::Close() {
   if (closing_) return Status::Ok();
   Status outcome = log_->failure();
   if (outcome.ok()) {
-    bool synced = false;
-    log_->Sync([&](const Status& status) {
-      outcome = status;
-      synced = true;
-    });
+    // The log may answer after we have stopped waiting.
+    const auto synced = std::make_shared<std::optional<Status>>();
+    log_->Sync([synced](const Status& status) { *synced = status; });
     // What waits for room was not reported to anyone.
-    env_.RunUntil([&] { return synced || log_->waits_for_room(); });
+    env_.RunUntil([&] { return synced->has_value() || log_->waits_for_room(); });
+    if (*synced) outcome = **synced;
   }
   closing_ = true;
   log_->Stop();
