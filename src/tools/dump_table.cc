@@ -13,9 +13,6 @@ namespace varve {
 
 namespace {
 
-// A stretch from here on is no time that 64 bits can hold.
-constexpr uint64_t kStretchesMax = INT64_MAX / kExpiryStretchMs;
-
 void PrintHandle(LinePrinter& out, const char* what, BlockHandle handle) {
   out.Begin(what, 1).Number("offset", handle.offset).Number("bytes", handle.size);
 }
@@ -106,10 +103,7 @@ void Dumper::ExpiryBlocks(TableParts& parts) {
         continue;
       }
       out_.Begin("expiry", 2).Number("stretch", place.stretch);
-      if (place.stretch < kStretchesMax) {
-        out_.Signed("due_ms", ExpiryStretchEndMs(place.stretch));
-      }
-      out_.Number("block", place.block).End();
+      out_.Signed("due_ms", ExpiryStretchEndMs(place.stretch)).Number("block", place.block).End();
     }
   }
 }

@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,8 +45,10 @@ inline constexpr size_t kExpiryKeyBytes = 12;
 inline uint64_t ExpiryStretchOf(int64_t at_ms) {
   return static_cast<uint64_t>(at_ms / kExpiryStretchMs);
 }
-// From then on all of it has expired.
+// From then on all of it has expired. For what is beyond the end of time, the end of time.
 inline int64_t ExpiryStretchEndMs(uint64_t stretch) {
+  constexpr int64_t kEndOfTimeMs = std::numeric_limits<int64_t>::max();
+  if (stretch >= ExpiryStretchOf(kEndOfTimeMs)) return kEndOfTimeMs;
   return static_cast<int64_t>(stretch + 1) * kExpiryStretchMs;
 }
 

@@ -28,6 +28,16 @@ TEST_CASE("expiry index: keys sort by time, then by block") {
   }
 }
 
+TEST_CASE("expiry index: a stretch ends behind all of its times, up to the end of time") {
+  for (const int64_t at_ms : {int64_t{1}, int64_t{249}, int64_t{250}, INT64_MAX / 2,
+                              INT64_MAX - 500, INT64_MAX - 250, INT64_MAX - 1, INT64_MAX}) {
+    CAPTURE(at_ms);
+    CHECK(ExpiryStretchEndMs(ExpiryStretchOf(at_ms)) >= at_ms);
+    CHECK(ExpiryStretchEndMs(ExpiryStretchOf(at_ms)) - at_ms <= kExpiryStretchMs);
+  }
+  CHECK(ExpiryStretchEndMs(UINT64_MAX) == INT64_MAX);  // from a damaged table
+}
+
 TEST_CASE("expiry index: a table names every block and stretch in which something expires") {
   for (const uint32_t block_bytes : {64u, 4096u}) {
     CAPTURE(block_bytes);
