@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -141,10 +142,17 @@ class EngineImpl final : public Engine {
 
   // --- lookup.cc ---
   Status GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Value* value);
+  // A table that may hold a key, and the partition that knows more, if that is in memory.
+  struct Candidate {
+    TableCache::Table* table;
+    const Partition* partition;
+  };
+  // Valid until the next call.
+  std::span<const Candidate> FindCandidates(Slice key, uint64_t filter_hash);
   // kOk: found an entry, put or tombstone. `pin` keeps it.
-  Status FindInTable(TableCache::Table& table, Slice key, uint64_t filter_hash, ReadScope& scope,
+  Status FindInTable(const Candidate& candidate, Slice key, uint64_t filter_hash, ReadScope& scope,
                      Entry* entry, std::shared_ptr<const Block>* pin);
-  bool MayBeInTable(TableCache::Table& table, Slice key, uint64_t filter_hash);
+  bool MayBeInTable(const Candidate& candidate, Slice key, uint64_t filter_hash);
   bool MayBeInTables(Slice key);
   void KeepClean(const Entry& entry, uint64_t hash, uint8_t kind);
   Status RandomKeyFromTables(Slice prefix, ReadScope& scope, std::string* key);
@@ -280,6 +288,7 @@ class EngineImpl final : public Engine {
   bool freeze_dead_armed_ = false;
 
   // --- Reading ---
+  std::vector<Candidate> candidates_;  // of the lookup under way
   TableCache table_cache_;
   BlockCache block_cache_;
   std::map<PartId, std::vector<std::weak_ptr<ReadScope::Wait>>> loads_;

@@ -4,7 +4,7 @@
 //   2. tables from new to old, each asked only if the key is in its range and its filter says maybe
 //   3. a block of it; for where all this comes from see fetch.cc
 //
-// What a table had to be asked for stays behind as a clean record, an "absent" one for a miss.
+// What a table's block had to be asked for stays behind as a clean record, an "absent" one for a miss.
 //
 // Threads: loop.
 #include <algorithm>
@@ -68,27 +68,45 @@ void EngineImpl::Prefetch(std::span<const Slice> keys) {
   }
 }
 
+// Which tables may hold the key, from new to old. Each filter is a cache miss of its own, far from the others: all
+// that are in memory are asked for at once, before the first is looked at. Four of them then cost little more
+// than one.
+std::span<const EngineImpl::Candidate> EngineImpl::FindCandidates(Slice key, uint64_t filter_hash) {
+  candidates_.clear();
+  const auto add = [&](const LiveTables::Table& live) {
+    Candidate candidate{live.cached.get(), nullptr};
+    if (const auto& reader = live.cached->reader()) {
+      candidate.partition = live.cached->partition(reader->FindPartition(key)).get();
+      if (candidate.partition != nullptr) candidate.partition->PrefetchFilter(filter_hash);
+    }
+    candidates_.push_back(candidate);
+  };
+  for (const LiveTables::Table& table : tables_->levels[0]) {
+    if (table.meta->Spans(key)) add(table);
+  }
+  for (const size_t level : tables_->runs) {
+    if (const LiveTables::Table* table = tables_->Find(level, key)) add(*table);
+  }
+  return candidates_;
+}
+
 Status EngineImpl::GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Value* value) {
   if (records_complete_) return Status::NotFound();
   const uint64_t filter_hash = FilterHash(key);
   Entry entry;
   std::shared_ptr<const Block> pin;
-  const auto look = [&](const LiveTables::Table& table) {
-    return FindInTable(*table.cached, key, filter_hash, scope, &entry, &pin);
-  };
   Status status = Status::NotFound();
-  for (const LiveTables::Table& table : tables_->levels[0]) {
-    if (!table.meta->Spans(key)) continue;
-    if (status = look(table); !status.is_not_found()) break;
-  }
-  for (const size_t level : tables_->runs) {
+  for (const Candidate& candidate : FindCandidates(key, filter_hash)) {
+    status = FindInTable(candidate, key, filter_hash, scope, &entry, &pin);
     if (!status.is_not_found()) break;
-    const LiveTables::Table* table = tables_->Find(level, key);
-    if (table != nullptr) status = look(*table);
   }
   if (status.is_not_found()) {
-    entry.key = key;
-    KeepClean(entry, hash, kRecordAbsent);
+    // What filters in memory say is not worth a record: that would cost later misses two cache misses, and its
+    // place, where asking the filters again costs them about one.
+    if (pin || scope.has_parts()) {
+      entry.key = key;
+      KeepClean(entry, hash, kRecordAbsent);
+    }
     return status;
   }
   if (!status.ok()) return status;
@@ -108,42 +126,46 @@ Status EngineImpl::GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Val
   return Status::Ok();
 }
 
-Status EngineImpl::FindInTable(TableCache::Table& table, Slice key, uint64_t filter_hash,
+Status EngineImpl::FindInTable(const Candidate& candidate, Slice key, uint64_t filter_hash,
                                ReadScope& scope, Entry* entry, std::shared_ptr<const Block>* pin) {
-  Status status;
-  const auto* reader = OpenTable(table, &scope, &status);
-  if (reader == nullptr) return status;
-  const auto* partition = FetchPartition(table, (*reader)->FindPartition(key), &scope, &status);
-  if (partition == nullptr) return status;
-  if (!(*partition)->MayContain(filter_hash)) {
+  TableCache::Table& table = *candidate.table;
+  const Partition* partition = candidate.partition;
+  if (partition == nullptr) {
+    Status status;
+    const auto* reader = OpenTable(table, &scope, &status);
+    if (reader == nullptr) return status;
+    const auto* fetched = FetchPartition(table, (*reader)->FindPartition(key), &scope, &status);
+    if (fetched == nullptr) return status;
+    partition = fetched->get();
+  }
+  if (!partition->MayContain(filter_hash)) {
     ++stats_.filter_negatives;
     return Status::NotFound();
   }
-  Result<std::shared_ptr<const Block>> block = FetchBlock(*reader, (*partition)->Find(key), scope);
+  Result<std::shared_ptr<const Block>> block =
+      FetchBlock(table.reader(), partition->Find(key), scope);
   if (!block.ok()) return block.status();
   *pin = std::move(*block);
   return (*pin)->Find(key, entry) ? Status::Ok() : Status::NotFound();
 }
 
 // Without a wait: a filter that is not at hand says maybe, and is at hand the next time.
-bool EngineImpl::MayBeInTable(TableCache::Table& table, Slice key, uint64_t filter_hash) {
+bool EngineImpl::MayBeInTable(const Candidate& candidate, Slice key, uint64_t filter_hash) {
+  if (candidate.partition != nullptr) return candidate.partition->MayContain(filter_hash);
   Status status;
-  const auto* reader = OpenTable(table, nullptr, &status);
+  const auto* reader = OpenTable(*candidate.table, nullptr, &status);
   if (reader == nullptr) return true;
-  const auto* partition = FetchPartition(table, (*reader)->FindPartition(key), nullptr, &status);
+  const auto* partition =
+      FetchPartition(*candidate.table, (*reader)->FindPartition(key), nullptr, &status);
   return partition == nullptr || (*partition)->MayContain(filter_hash);
 }
 
 bool EngineImpl::MayBeInTables(Slice key) {
   const uint64_t filter_hash = FilterHash(key);
-  for (const LiveTables::Table& table : tables_->levels[0]) {
-    if (table.meta->Spans(key) && MayBeInTable(*table.cached, key, filter_hash)) return true;
-  }
-  for (const size_t level : tables_->runs) {
-    const LiveTables::Table* table = tables_->Find(level, key);
-    if (table != nullptr && MayBeInTable(*table->cached, key, filter_hash)) return true;
-  }
-  return false;
+  const std::span<const Candidate> candidates = FindCandidates(key, filter_hash);
+  return std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& candidate) {
+    return MayBeInTable(candidate, key, filter_hash);
+  });
 }
 
 void EngineImpl::KeepClean(const Entry& entry, uint64_t hash, uint8_t kind) {

@@ -61,6 +61,8 @@ class ReadScope {
   // What earlier waits of this command brought.
   const PinnedPart* FindPart(PartId id) const;
 
+  bool has_parts() const { return wait_ && !wait_->parts.empty(); }
+
   // Something was used that must live until the command is done.
   void Pin(std::shared_ptr<const void> pin) { pins_.push_back(std::move(pin)); }
 

@@ -97,6 +97,10 @@ class Filter {
     });
   }
 
+  void Prefetch(uint64_t filter_hash) const {
+    if (!lines_.empty()) __builtin_prefetch(&lines_[FilterLineOf(filter_hash, lines_.size())]);
+  }
+
   size_t memory_bytes() const { return lines_.size() * sizeof(FilterLine); }
 
  private:

@@ -59,6 +59,8 @@ class Partition {
 
   // False means that surely none of its blocks has an entry for the key of this FilterHash.
   bool MayContain(uint64_t filter_hash) const { return filter_.MayContain(filter_hash); }
+  // Begins to load what MayContain will look at.
+  void PrefetchFilter(uint64_t filter_hash) const { filter_.Prefetch(filter_hash); }
 
   // Its blocks, in key order.
   size_t blocks() const { return index_.blocks(); }

@@ -133,6 +133,35 @@ TEST_CASE("engine: what was put is found, before and after reopening") {
   world.Close();
 }
 
+TEST_CASE("engine: a miss is remembered if finding out took more than filters in memory") {
+  World world(1);
+  world.Open();
+  for (uint64_t n = 0; n < 100; ++n) world.Put(KeyOf(2 * n), "value");
+  world.Flush();
+  world.Close();
+  world.Open();
+  const auto records = [&] { return world.engine->stats().records; };
+
+  CHECK(world.Get(KeyOf(101)) == std::nullopt);  // the table had to be opened
+  CHECK(records() == 1);
+  uint64_t asked = 0;
+  for (uint64_t n = 0; n < 100; ++n) {
+    const EngineStats before = world.engine->stats();
+    CHECK(world.Get(KeyOf(2 * n + 1)) == std::nullopt);
+    const EngineStats after = world.engine->stats();
+    const bool looked = after.block_hits + after.block_reads_nowait + after.block_reads_waited !=
+                        before.block_hits + before.block_reads_nowait + before.block_reads_waited;
+    const bool hit = after.record_hits != before.record_hits;
+    if (!looked && !hit) ++asked;
+    if (!looked) CHECK(after.records == before.records);
+  }
+  CHECK(asked > 50);
+  const uint64_t remembered = records();
+  CHECK(world.Get(KeyOf(101)) == std::nullopt);
+  CHECK(records() == remembered);
+  world.Close();
+}
+
 TEST_CASE("engine: a read depends only on groups that are on their way, however many there were") {
   World world(4);
   world.Open();
