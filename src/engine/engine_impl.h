@@ -70,10 +70,12 @@ class EngineImpl final : public Engine {
   // Null, or what the table in front says about the key.
   const Record* FindRecord(Slice key, ReadScope& scope) const;
 
-  // fetch.cc. kPending, of all of them: it is on its way. REQUIRES: the table is live; a partition's is open.
+  // fetch.cc. kPending, of all that return a Result: it is on its way. REQUIRES: a partition's table is open.
   using Part = std::shared_ptr<const void>;  // a TableReader, Partition or Block
-  Result<std::shared_ptr<const TableReader>> OpenTable(uint64_t number, ReadScope& scope);
-  Result<std::shared_ptr<const Partition>> FetchPartition(uint64_t number, size_t i,
+  // REQUIRES: it is live.
+  TableCache::Table* FindTable(uint64_t number) { return table_cache_.Find(number); }
+  Result<std::shared_ptr<const TableReader>> OpenTable(TableCache::Table& table, ReadScope& scope);
+  Result<std::shared_ptr<const Partition>> FetchPartition(TableCache::Table& table, size_t i,
                                                           ReadScope& scope);
   Result<std::shared_ptr<const Block>> FetchBlock(const std::shared_ptr<const TableReader>& table,
                                                   BlockHandle handle, ReadScope& scope);
@@ -173,6 +175,8 @@ class EngineImpl final : public Engine {
   void NoteReadError(const Status& status);
 
   // --- scan.cc ---
+  // Begins to load, from memory only, what a seek to `target` will look at.
+  void PrefetchSeek(Slice target);
   // False: a worker is sorting, and `scope` waits for it.
   bool CoverGeneration(const std::shared_ptr<Generation>& generation, ReadScope& scope);
 
@@ -289,6 +293,7 @@ class EngineImpl final : public Engine {
 
   // --- Reading ---
   std::vector<Candidate> candidates_;  // of the lookup under way
+  std::vector<PartId> seek_places_;    // of the seek under way
   TableCache table_cache_;
   BlockCache block_cache_;
   std::map<PartId, std::vector<std::weak_ptr<ReadScope::Wait>>> loads_;

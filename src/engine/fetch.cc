@@ -79,18 +79,18 @@ const std::shared_ptr<const Partition>* EngineImpl::FetchPartition(TableCache::T
   return nullptr;
 }
 
-Result<std::shared_ptr<const TableReader>> EngineImpl::OpenTable(uint64_t number,
+Result<std::shared_ptr<const TableReader>> EngineImpl::OpenTable(TableCache::Table& table,
                                                                  ReadScope& scope) {
   Status status;
-  const auto* reader = OpenTable(*table_cache_.Find(number), &scope, &status);
+  const auto* reader = OpenTable(table, &scope, &status);
   if (reader == nullptr) return status;
   return *reader;
 }
 
-Result<std::shared_ptr<const Partition>> EngineImpl::FetchPartition(uint64_t number, size_t i,
-                                                                    ReadScope& scope) {
+Result<std::shared_ptr<const Partition>> EngineImpl::FetchPartition(TableCache::Table& table,
+                                                                    size_t i, ReadScope& scope) {
   Status status;
-  const auto* partition = FetchPartition(*table_cache_.Find(number), i, &scope, &status);
+  const auto* partition = FetchPartition(table, i, &scope, &status);
   if (partition == nullptr) return status;
   return *partition;
 }

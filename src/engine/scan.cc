@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "engine/engine_impl.h"
 #include "engine/iterators/level_iterator.h"
 #include "engine/iterators/merging_iterator.h"
@@ -49,16 +50,19 @@ class RunIterator final : public EntryIterator {
   Entry entry_;
 };
 
-// For a command on the loop: what is not in memory makes it wait.
+// For a command on the loop: what is not in memory makes it wait. One for each child of a merge, which is in one table
+// for a while.
 class LoopBlockSource final : public BlockSource {
  public:
   LoopBlockSource(EngineImpl& engine, ReadScope& scope) : engine_(engine), scope_(scope) {}
   Result<std::shared_ptr<const TableReader>> Open(const FileMeta& table) override {
-    return engine_.OpenTable(table.number, scope_);
+    table_ = engine_.FindTable(table.number);
+    return engine_.OpenTable(*table_, scope_);
   }
   Result<std::shared_ptr<const Partition>> FetchPartition(
       const std::shared_ptr<const TableReader>& table, size_t i) override {
-    return engine_.FetchPartition(table->file_number(), i, scope_);
+    DCHECK(table_->number() == table->file_number());
+    return engine_.FetchPartition(*table_, i, scope_);
   }
   Result<std::shared_ptr<const Block>> Fetch(const std::shared_ptr<const TableReader>& table,
                                              BlockHandle handle) override {
@@ -68,17 +72,22 @@ class LoopBlockSource final : public BlockSource {
  private:
   EngineImpl& engine_;
   ReadScope& scope_;
+  TableCache::Table* table_ = nullptr;  // the last one opened
 };
 
 // [lower, upper) of a merge, each key as the record table has it now.
 class ScanIterator final : public EntryIterator {
  public:
-  ScanIterator(EngineImpl& engine, ReadScope& scope, Slice lower, Slice upper)
-      : engine_(engine), scope_(scope), lower_(lower), upper_(upper), source_(engine, scope) {}
+  // `version` is that of the tables that are merged.
+  ScanIterator(EngineImpl& engine, ReadScope& scope, Slice lower, Slice upper,
+               std::shared_ptr<const Version> version)
+      : engine_(engine),
+        scope_(scope),
+        lower_(lower),
+        upper_(upper),
+        version_(std::move(version)) {}
 
-  BlockSource& source() { return source_; }
-  // The tables of one level, kept for as long as the scan lives.
-  FileList& NewLevel() { return levels_.emplace_back(); }
+  BlockSource& NewSource() { return sources_.emplace_back(engine_, scope_); }
   void SetMerge(std::unique_ptr<EntryIterator> merge) { merge_ = std::move(merge); }
 
   void SeekToFirst() override {
@@ -115,8 +124,8 @@ class ScanIterator final : public EntryIterator {
   ReadScope& scope_;
   const std::string lower_;
   const std::string upper_;
-  LoopBlockSource source_;
-  std::deque<FileList> levels_;
+  const std::shared_ptr<const Version> version_;
+  std::deque<LoopBlockSource> sources_;
   std::unique_ptr<EntryIterator> merge_;
   Entry entry_;
 };
@@ -152,7 +161,8 @@ std::unique_ptr<EntryIterator> EngineImpl::Scan(Slice lower, Slice upper, ReadSc
   }
   if (!covered) return std::make_unique<PendingIterator>();
 
-  auto scan = std::make_unique<ScanIterator>(*this, scope, lower, upper);
+  PrefetchSeek(lower);
+  auto scan = std::make_unique<ScanIterator>(*this, scope, lower, upper, state_.version);
   std::vector<std::unique_ptr<EntryIterator>> children;  // newest first
   for (auto g = generations.rbegin(); g != generations.rend(); ++g) {
     const auto& runs = (*g)->index.runs();
@@ -160,24 +170,55 @@ std::unique_ptr<EntryIterator> EngineImpl::Scan(Slice lower, Slice upper, ReadSc
       children.push_back(std::make_unique<RunIterator>(*run));
     }
   }
-  const auto outside = [&](const FileMeta& meta) {
-    return meta.largest < lower || (!upper.empty() && meta.smallest >= upper);
+  const auto begins_in_time = [upper](const FileRef& table) {
+    return upper.empty() || table->smallest < upper;
   };
-  for (const LiveTables::Table& table : tables_->levels[0]) {
-    if (outside(*table.meta)) continue;
-    children.push_back(std::make_unique<TableIterator>(table.meta, scan->source()));
+  for (const FileRef& table : state_.version->level(0)) {
+    if (table->largest < lower || !begins_in_time(table)) continue;
+    children.push_back(std::make_unique<TableIterator>(table, scan->NewSource()));
   }
-  for (const size_t level : tables_->runs) {
-    FileList& tables = scan->NewLevel();
-    for (const LiveTables::Table& table : tables_->levels[level]) {
-      if (!outside(*table.meta)) tables.push_back(table.meta);
-    }
+  for (const size_t run : tables_->runs) {
+    const FileList& files = state_.version->level(static_cast<int>(run));
+    const auto first = files.begin() + static_cast<ptrdiff_t>(state_.version->LowerBound(
+                                           static_cast<int>(run), lower));
+    const LevelIterator::Tables tables(first,
+                                       std::partition_point(first, files.end(), begins_in_time));
     if (tables.empty()) continue;
-    children.push_back(std::make_unique<LevelIterator>(tables, scan->source()));
+    children.push_back(std::make_unique<LevelIterator>(tables, scan->NewSource()));
   }
   scan->SetMerge(
       std::make_unique<NewestIterator>(std::make_unique<MergingIterator>(std::move(children))));
   return scan;
+}
+
+// A seek goes through every run, and in each through four or five places in memory, each of which is known
+// only when the one before has been read. Here all runs take each of these steps together, so that they
+// wait for memory once for each step and not once for each step of each run.
+void EngineImpl::PrefetchSeek(Slice target) {
+  seek_places_.clear();
+  for (const Candidate& candidate : FindCandidates(target, FilterHash(target))) {
+    if (candidate.partition == nullptr) continue;
+    const uint64_t offset = candidate.partition->Find(target).offset;
+    seek_places_.push_back({candidate.table->number(), offset});
+    block_cache_.PrefetchBucket(candidate.table->number(), offset);
+  }
+  for (const PartId& place : seek_places_)
+    block_cache_.PrefetchNode(place.file_number, place.offset);
+  for (const PartId& place : seek_places_) {
+    if (const Block* block = block_cache_.Peek(place.file_number, place.offset)) {
+      __builtin_prefetch(block);
+    }
+  }
+  for (const PartId& place : seek_places_) {
+    if (const Block* block = block_cache_.Peek(place.file_number, place.offset)) {
+      block->PrefetchRestarts();
+    }
+  }
+  for (const PartId& place : seek_places_) {
+    if (const Block* block = block_cache_.Peek(place.file_number, place.offset)) {
+      block->PrefetchSeek(target);
+    }
+  }
 }
 
 bool EngineImpl::CoverGeneration(const std::shared_ptr<Generation>& generation, ReadScope& scope) {

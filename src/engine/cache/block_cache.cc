@@ -36,12 +36,16 @@ BlockCache::BlockCache(size_t capacity_bytes) { SetCapacity(capacity_bytes); }
 
 BlockCache::~BlockCache() = default;
 
-// The owner of the node, or the end of the chain where it would go.
-std::unique_ptr<BlockCache::Node>* BlockCache::Place(uint64_t file_number, uint64_t offset) {
+size_t BlockCache::BucketOf(uint64_t file_number, uint64_t offset) const {
   // Both factors are odd and arbitrary; the product's leading bits depend on all bits.
   uint64_t hash = offset + file_number * 0x9e3779b97f4a7c15;
   hash = (hash ^ (hash >> 32)) * 0xd6e8feb86659fd93;
-  std::unique_ptr<Node>* place = &buckets_[static_cast<size_t>(hash >> bucket_shift_)];
+  return static_cast<size_t>(hash >> bucket_shift_);
+}
+
+// The owner of the node, or the end of the chain where it would go.
+std::unique_ptr<BlockCache::Node>* BlockCache::Place(uint64_t file_number, uint64_t offset) {
+  std::unique_ptr<Node>* place = &buckets_[BucketOf(file_number, offset)];
   while (*place && ((*place)->offset != offset || (*place)->file_number != file_number)) {
     place = &(*place)->next_in_bucket;
   }
@@ -58,6 +62,22 @@ const std::shared_ptr<const Block>& BlockCache::Lookup(uint64_t file_number, uin
   ++stats_.hits;
   node->used = true;
   return node->block;
+}
+
+const Block* BlockCache::Peek(uint64_t file_number, uint64_t offset) const {
+  const Node* node = buckets_[BucketOf(file_number, offset)].get();
+  while (node != nullptr && (node->offset != offset || node->file_number != file_number)) {
+    node = node->next_in_bucket.get();
+  }
+  return node == nullptr ? nullptr : node->block.get();
+}
+
+void BlockCache::PrefetchBucket(uint64_t file_number, uint64_t offset) const {
+  __builtin_prefetch(&buckets_[BucketOf(file_number, offset)]);
+}
+
+void BlockCache::PrefetchNode(uint64_t file_number, uint64_t offset) const {
+  __builtin_prefetch(buckets_[BucketOf(file_number, offset)].get());
 }
 
 std::shared_ptr<const Block> BlockCache::Insert(uint64_t file_number, uint64_t offset,

@@ -47,6 +47,12 @@ class BlockCache {
   // copy it to pin the block.
   const std::shared_ptr<const Block>& Lookup(uint64_t file_number, uint64_t offset);
 
+  // The same without counting as a use, and without a pin.
+  const Block* Peek(uint64_t file_number, uint64_t offset) const;
+  // The two steps by which several lookups at once hide their cache misses.
+  void PrefetchBucket(uint64_t file_number, uint64_t offset) const;
+  void PrefetchNode(uint64_t file_number, uint64_t offset) const;
+
   // Keeps `block` and returns it. If two clients asked for it, the second arrival is dropped and
   // the first returned: both hold the same bytes, for tables never change.
   std::shared_ptr<const Block> Insert(uint64_t file_number, uint64_t offset,
@@ -69,6 +75,7 @@ class BlockCache {
  private:
   struct Node;
 
+  size_t BucketOf(uint64_t file_number, uint64_t offset) const;
   std::unique_ptr<Node>* Place(uint64_t file_number, uint64_t offset);
   void Erase(Node* node);
   void EvictDownTo(size_t charge_bytes);

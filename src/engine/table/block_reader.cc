@@ -157,6 +157,18 @@ void Block::PrefetchFrom(size_t restart) const {
   }
 }
 
+void Block::PrefetchRestarts() const {
+  const char* restarts = reinterpret_cast<const char*>(restarts_.data());
+  const size_t bytes = std::min(restarts_.size() * sizeof(Restart), kPrefetchBytesMax);
+  for (size_t at = 0; at < bytes; at += kCacheLineBytes) __builtin_prefetch(restarts + at);
+  __builtin_prefetch(begin());
+}
+
+void Block::PrefetchSeek(Slice target) const {
+  const size_t restart = FindRestart(target);
+  if (restart < restarts_.size()) PrefetchFrom(restart);
+}
+
 bool Block::Scan(size_t restart, Slice target, BlockEntry* found, bool* exact) const {
   PrefetchFrom(restart);
   *exact = false;

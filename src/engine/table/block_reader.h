@@ -51,6 +51,10 @@ class Block {
   // Whether `key` is here. `entry->key` is then `key` itself, the value borrows from the block.
   bool Find(Slice key, Entry* entry) const;
 
+  // Begin to load what a search of the block, and one for `target`, will look at.
+  void PrefetchRestarts() const;
+  void PrefetchSeek(Slice target) const;
+
   size_t entries() const { return entries_; }
   // All memory the block holds, what the allocator adds included, roughly.
   size_t charge_bytes() const;
