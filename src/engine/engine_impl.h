@@ -242,6 +242,10 @@ class EngineImpl final : public Engine {
   void RunUpkeep();
   bool CleanSome();
   bool EvictSome();
+  void SetCacheCapacities();
+  // Above it memory is given back.
+  uint64_t high_mark() const;
+  void KeepBlock(PartId id, const std::shared_ptr<const Block>& block);
   uint64_t memory_used() const;
   uint64_t list_bytes() const;
   uint64_t dirty_bytes() const;

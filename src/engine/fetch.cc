@@ -109,7 +109,7 @@ Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
   Result<std::shared_ptr<const Block>> block = table->TryReadBlock(handle);
   if (block.ok()) {
     ++stats_.block_reads_nowait;
-    block_cache_.Insert(table->file_number(), handle.offset, *block);
+    KeepBlock(id, *block);
     return block;
   }
   if (!block.status().is_pending()) {
@@ -123,7 +123,7 @@ Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
       [this, id](const Part& part) {
         // A table that was dropped meanwhile leaves nothing in the cache.
         if (table_cache_.Find(id.file_number) == nullptr) return;
-        block_cache_.Insert(id.file_number, id.offset, std::static_pointer_cast<const Block>(part));
+        KeepBlock(id, std::static_pointer_cast<const Block>(part));
       });
 }
 

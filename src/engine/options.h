@@ -26,8 +26,8 @@ struct Options {
 
   // --- Memory ---
   uint64_t memory_limit_bytes = 1ull << 30;
-  uint64_t generation_bytes = 0;  // a generation is frozen at this size
-  uint64_t block_cache_bytes = 0;
+  uint64_t generation_bytes = 0;   // a generation is frozen at this size
+  uint64_t block_cache_bytes = 0;  // its share; it may use what nobody else does
   uint64_t table_cache_bytes = 0;  // filters and indexes
   size_t open_tables_max = 4096;   // a file descriptor each
   // Frozen generations waiting for their flush before writers are slowed, then held.

@@ -39,8 +39,7 @@ EngineImpl::EngineImpl(const Options& options, Env& env)
       records_(env.RandomU64()),
       block_cache_(0) {
   options_.Derive();
-  block_cache_.SetCapacity(options_.block_cache_bytes);
-  table_cache_.SetCapacity(options_.table_cache_bytes);
+  SetCacheCapacities();
   table_cache_.SetOpenMax(options_.open_tables_max);
   // The flush of one generation frees as much log. The next segments must find room, too.
   reserve_ = std::make_unique<DiskReserve>(env_, options_.directory,

@@ -1,9 +1,9 @@
 // engine/upkeep.cc: the memory budget, in slices.
 //
 // Used memory is what the engine accounts for, plus what its user reports. Tables have a budget of their own within
-// it: see cache/table_cache.h. Above the high mark
-// a hand sweeps the record table and evicts clean records that nobody looked at since it last came by
-// (CLOCK), until the low mark is reached.
+// it: see cache/table_cache.h. The block cache may have what nobody else uses, and always its share. Above the high
+// mark it gives back what is beyond the share; then a hand sweeps the record table and evicts clean
+// records that nobody looked at since it last came by (CLOCK), until the low mark is reached.
 //
 // Records of a flushed generation turn clean one by one, a slice of the list per turn of the loop; those that
 // were superseded are freed on the way.
@@ -26,6 +26,7 @@ constexpr uint64_t kSliceUs = 500;
 constexpr size_t kCleanStep = 512;
 constexpr size_t kEvictStepSlots = 1024;
 constexpr size_t kPrefetchAhead = 16;
+constexpr uint64_t kShrinkStepBytes = 1u << 20;
 
 // Parts of the limit, in percent. The rest is for what the allocator and the workers use.
 constexpr uint64_t kHighMarkPercent = 85;
@@ -59,8 +60,26 @@ void EngineImpl::SetMemoryLimit(uint64_t memory_limit_bytes) {
   options_.table_cache_bytes = 0;
   options_.log_bytes_per_generation = 0;
   options_.Derive();
+  SetCacheCapacities();
+  ScheduleUpkeep();
+}
+
+void EngineImpl::SetCacheCapacities() {
   block_cache_.SetCapacity(options_.block_cache_bytes);
+  block_cache_.SetBuckets(std::max(options_.block_cache_bytes, high_mark()));
   table_cache_.SetCapacity(options_.table_cache_bytes);
+}
+
+uint64_t EngineImpl::high_mark() const {
+  return options_.memory_limit_bytes / 100 * kHighMarkPercent;
+}
+
+void EngineImpl::KeepBlock(PartId id, const std::shared_ptr<const Block>& block) {
+  const uint64_t others = memory_used() - block_cache_.memory_bytes();
+  const uint64_t unused = high_mark() > others ? high_mark() - others : 0;
+  // Only upwards: the way down is upkeep's, in slices.
+  if (unused > block_cache_.capacity_bytes()) block_cache_.SetCapacity(unused);
+  block_cache_.Insert(id.file_number, id.offset, block);
   ScheduleUpkeep();
 }
 
@@ -71,7 +90,7 @@ void EngineImpl::SetOutsideMemory(uint64_t bytes) {
 
 void EngineImpl::ScheduleUpkeep() {
   if (upkeep_posted_ || closing_) return;
-  const bool evict = memory_used() > options_.memory_limit_bytes / 100 * kHighMarkPercent;
+  const bool evict = memory_used() > high_mark();
   if (!evict && flushed_.empty() && table_cache_.Fits()) return;
   upkeep_posted_ = true;
   env_.Post([this, alive = alive()] {
@@ -123,8 +142,17 @@ bool EngineImpl::CleanSome() {
 bool EngineImpl::EvictSome() {
   const uint64_t limit = options_.memory_limit_bytes / 100;
   const uint64_t used = memory_used();
-  if (used <= limit * kLowMarkPercent || records_.size() == 0) return false;
-  uint64_t to_free = used - limit * kLowMarkPercent;
+  if (used <= limit * kLowMarkPercent) return false;
+  const uint64_t to_free = used - limit * kLowMarkPercent;
+  const uint64_t beyond_share =
+      block_cache_.charge_bytes() -
+      std::min<uint64_t>(block_cache_.charge_bytes(), options_.block_cache_bytes);
+  if (beyond_share > 0) {
+    const uint64_t step = std::min({to_free, beyond_share, kShrinkStepBytes});
+    block_cache_.SetCapacity(block_cache_.charge_bytes() - step);
+    return true;
+  }
+  if (records_.size() == 0) return false;
   uint64_t freed = 0;
   records_.Sweep(kEvictStepSlots, [&](Record* record) {
     if (freed >= to_free || record->dirty()) return false;

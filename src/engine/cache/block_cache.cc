@@ -32,7 +32,9 @@ struct BlockCache::Node {
   Node* previous_in_file;
 };
 
-BlockCache::BlockCache(size_t capacity_bytes) { SetCapacity(capacity_bytes); }
+BlockCache::BlockCache(size_t capacity_bytes) : capacity_bytes_(capacity_bytes) {
+  SetBuckets(capacity_bytes);
+}
 
 BlockCache::~BlockCache() = default;
 
@@ -113,7 +115,6 @@ void BlockCache::EraseFile(uint64_t file_number) {
 void BlockCache::SetCapacity(size_t capacity_bytes) {
   capacity_bytes_ = capacity_bytes;
   EvictDownTo(capacity_bytes);
-  Rebucket();
 }
 
 size_t BlockCache::memory_bytes() const {
@@ -143,8 +144,8 @@ void BlockCache::EvictDownTo(size_t charge_bytes) {
   }
 }
 
-void BlockCache::Rebucket() {
-  const size_t buckets = std::bit_ceil(std::max(capacity_bytes_ / kBytesPerBucket, kBucketsMin));
+void BlockCache::SetBuckets(size_t capacity_bytes) {
+  const size_t buckets = std::bit_ceil(std::max(capacity_bytes / kBytesPerBucket, kBucketsMin));
   if (buckets == buckets_.size()) return;
   std::vector<std::unique_ptr<Node>> old(buckets);
   old.swap(buckets_);

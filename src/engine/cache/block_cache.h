@@ -1,7 +1,7 @@
 // engine/cache/block_cache.h: blocks worth keeping in memory.
 //
-// A hash table of nodes, chained, with a fixed number of buckets that follows from the capacity: it
-// never grows in the middle of a read. Eviction is SIEVE's (eviction.h), so that a hit writes one
+// A hash table of nodes, chained, with a number of buckets that its owner sets: it never grows in the
+// middle of a read. Eviction is SIEVE's (eviction.h), so that a hit writes one
 // bit. The nodes of one file are linked, so that a deleted table's blocks go at once.
 #pragma once
 
@@ -38,6 +38,7 @@ class BlockCache {
   // not push out thousands of blocks.
   static constexpr size_t kLargestPart = 8;
 
+  // With buckets for it.
   explicit BlockCache(size_t capacity_bytes);
   ~BlockCache();
   BlockCache(const BlockCache&) = delete;
@@ -63,6 +64,9 @@ class BlockCache {
 
   // Evicts what no longer fits.
   void SetCapacity(size_t capacity_bytes);
+  // As many buckets as a cache of that capacity needs. Moves all nodes: for when a limit changes, not for each
+  // change of the capacity within it.
+  void SetBuckets(size_t capacity_bytes);
 
   size_t capacity_bytes() const { return capacity_bytes_; }
   // What the kept blocks are charged.
@@ -79,7 +83,6 @@ class BlockCache {
   std::unique_ptr<Node>* Place(uint64_t file_number, uint64_t offset);
   void Erase(Node* node);
   void EvictDownTo(size_t charge_bytes);
-  void Rebucket();
 
   size_t capacity_bytes_ = 0;
   size_t charge_bytes_ = 0;

@@ -162,6 +162,28 @@ TEST_CASE("engine: a miss is remembered if finding out took more than filters in
   world.Close();
 }
 
+TEST_CASE("engine: the block cache has what nobody else uses, and gives it back to records") {
+  World world(1);
+  world.Open();
+  const std::string value(500, 'v');
+  for (uint64_t n = 0; n < 1000; ++n) world.Put(KeyOf(n), value);
+  world.Flush();
+  world.Close();
+  world.Open();
+  const auto stats = [&] { return world.engine->stats(); };
+  CHECK(world.ScanAll() == world.model);
+  const uint64_t share = SmallOptions().memory_limit_bytes / 8;
+  CHECK(stats().block_cache_bytes > 3 * share);
+
+  for (uint64_t n = 1000; n < 3000; ++n) world.Put(KeyOf(n), value);
+  world.Flush();
+  world.env.RunUntilIdle();
+  CHECK(stats().block_cache_bytes <= share + share / 8);
+  CHECK(stats().record_bytes > 3 * share);
+  CHECK(world.ScanAll() == world.model);
+  world.Close();
+}
+
 TEST_CASE("engine: a read depends only on groups that are on their way, however many there were") {
   World world(4);
   world.Open();

@@ -124,6 +124,8 @@ TEST_CASE("block cache: any history agrees with a map, in what is there and what
         std::erase_if(inserted, [file](const auto& item) { return item.first.first == file; });
       } else if (random.OneIn(300)) {
         cache.SetCapacity(1 + random.Uniform(3'000'000));
+      } else if (random.OneIn(300)) {
+        cache.SetBuckets(random.Uniform(3'000'000));
       } else if (random.OneIn(2)) {
         const std::shared_ptr<const Block>& found = cache.Lookup(file, offset);
         if (found) CHECK(found == inserted[{file, offset}]);
