@@ -98,6 +98,8 @@ class RocksDb(DbBench):
 
     def command(self, directory, workloads, num, reads, threads, existing, seed):
         command = super().command(directory, workloads, num, reads, threads, existing, seed)
+        if "fillsync" in workloads:  # the others make so many of their own accord
+            command.append("--writes=%d" % (num // 1000))
         return command + ["--key_size=%d" % KEY_BYTES, "--seed=%d" % seed]
 
     def written_beside(self, output):
