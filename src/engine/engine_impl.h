@@ -54,6 +54,13 @@ struct LiveTables {
   const Table* Find(size_t level, Slice key) const;
 };
 
+// Blocks of a partition, the first of which is asked for. If it has to be waited for, a reader brings them all.
+struct ReadAhead {
+  std::shared_ptr<const Partition> partition;
+  size_t first = 0;
+  size_t blocks = 1;
+};
+
 class EngineImpl final : public Engine {
  public:
   EngineImpl(const Options& options, Env& env);
@@ -78,7 +85,8 @@ class EngineImpl final : public Engine {
   Result<std::shared_ptr<const Partition>> FetchPartition(TableCache::Table& table, size_t i,
                                                           ReadScope& scope);
   Result<std::shared_ptr<const Block>> FetchBlock(const std::shared_ptr<const TableReader>& table,
-                                                  BlockHandle handle, ReadScope& scope);
+                                                  BlockHandle handle, ReadScope& scope,
+                                                  const ReadAhead& ahead = {});
 
   // scan.cc
   std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope& scope) override;

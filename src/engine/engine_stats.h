@@ -23,6 +23,7 @@ struct EngineStats {
   uint64_t block_hits = 0;
   uint64_t block_reads_nowait = 0;  // came from the page cache, on the loop
   uint64_t block_reads_waited = 0;  // came through a reader thread
+  uint64_t block_reads_ahead = 0;   // came along with one of these, for a scan
   uint64_t block_errors = 0;
 
   // --- Writing ---

@@ -96,7 +96,8 @@ Result<std::shared_ptr<const Partition>> EngineImpl::FetchPartition(TableCache::
 }
 
 Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
-    const std::shared_ptr<const TableReader>& table, BlockHandle handle, ReadScope& scope) {
+    const std::shared_ptr<const TableReader>& table, BlockHandle handle, ReadScope& scope,
+    const ReadAhead& ahead) {
   if (const auto& cached = block_cache_.Lookup(table->file_number(), handle.offset)) {
     ++stats_.block_hits;
     return cached;
@@ -116,14 +117,23 @@ Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
     NoteReadError(block.status());
     return block;
   }
-  const bool first = !loads_.contains(id);
-  if (first) ++stats_.block_reads_waited;
+  if (!loads_.contains(id)) ++stats_.block_reads_waited;
+  auto following = std::make_shared<std::vector<TableReader::PlacedBlock>>();
   return Load(
-      id, &scope, [table, handle] { return AsPart(table->ReadBlock(handle)); },
-      [this, id](const Part& part) {
+      id, &scope,
+      [table, handle, ahead, following]() -> Result<Part> {
+        if (ahead.blocks == 1) return AsPart(table->ReadBlock(handle));
+        return AsPart(
+            table->ReadBlocks(*ahead.partition, ahead.first, ahead.blocks, following.get()));
+      },
+      [this, id, following](const Part& part) {
         // A table that was dropped meanwhile leaves nothing in the cache.
         if (table_cache_.Find(id.file_number) == nullptr) return;
         KeepBlock(id, std::static_pointer_cast<const Block>(part));
+        for (const TableReader::PlacedBlock& placed : *following) {
+          ++stats_.block_reads_ahead;
+          KeepBlock({id.file_number, placed.offset}, placed.block);
+        }
       });
 }
 

@@ -51,7 +51,8 @@ class RunIterator final : public EntryIterator {
 };
 
 // For a command on the loop: what is not in memory makes it wait. One for each child of a merge, which is in one table
-// for a while.
+// for a while. From block to block it asks for more and more of those that follow, so that a long walk waits
+// seldom; what a short one did not use, the next command of a SCAN will.
 class LoopBlockSource final : public BlockSource {
  public:
   LoopBlockSource(EngineImpl& engine, ReadScope& scope) : engine_(engine), scope_(scope) {}
@@ -65,14 +66,27 @@ class LoopBlockSource final : public BlockSource {
     return engine_.FetchPartition(*table_, i, scope_);
   }
   Result<std::shared_ptr<const Block>> Fetch(const std::shared_ptr<const TableReader>& table,
-                                             BlockHandle handle) override {
-    return engine_.FetchBlock(table, handle, scope_);
+                                             const std::shared_ptr<const Partition>& partition,
+                                             size_t i) override {
+    const BlockHandle handle = partition->BlockAt(i);
+    const bool walks_on = handle.offset == last_end_ && table->file_number() == last_file_;
+    blocks_wanted_ = walks_on ? std::min(2 * blocks_wanted_, kReadAheadBlocksMax) : 1;
+    last_file_ = table->file_number();
+    last_end_ = handle.end();
+    return engine_.FetchBlock(table, handle, scope_, {partition, i, blocks_wanted_});
   }
 
  private:
+  // 16 KiB each before compression.
+  static constexpr size_t kReadAheadBlocksMax = 16;
+
   EngineImpl& engine_;
   ReadScope& scope_;
   TableCache::Table* table_ = nullptr;  // the last one opened
+  // The last block fetched, and how many would have been read with it.
+  uint64_t last_file_ = 0;
+  uint64_t last_end_ = 0;
+  size_t blocks_wanted_ = 1;
 };
 
 // [lower, upper) of a merge, each key as the record table has it now.

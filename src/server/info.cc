@@ -266,6 +266,7 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("block_hits", stats.block_hits);
   out.Count("block_reads_nowait", stats.block_reads_nowait);
   out.Count("block_reads_waited", stats.block_reads_waited);
+  out.Count("block_reads_ahead", stats.block_reads_ahead);
   out.Count("block_errors", stats.block_errors);
   out.Count("commits", stats.commits);
   out.Count("entries_written", stats.entries_written);

@@ -6,7 +6,9 @@
 namespace varve {
 
 Result<std::shared_ptr<const Block>> DirectBlockSource::Fetch(
-    const std::shared_ptr<const TableReader>& table, BlockHandle handle) {
+    const std::shared_ptr<const TableReader>& table,
+    const std::shared_ptr<const Partition>& partition, size_t i) {
+  const BlockHandle handle = partition->BlockAt(i);
   const size_t size = static_cast<size_t>(handle.size) + kTrailerBytes;
   if (!Holds(*table, handle)) {
     if (size > readahead_bytes_max_) return table->ReadBlock(handle);

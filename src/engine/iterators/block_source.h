@@ -23,8 +23,10 @@ class BlockSource {
   virtual Result<std::shared_ptr<const TableReader>> Open(const FileMeta& table) = 0;
   virtual Result<std::shared_ptr<const Partition>> FetchPartition(
       const std::shared_ptr<const TableReader>& table, size_t i) = 0;
+  // Block `i` of the partition.
   virtual Result<std::shared_ptr<const Block>> Fetch(
-      const std::shared_ptr<const TableReader>& table, BlockHandle handle) = 0;
+      const std::shared_ptr<const TableReader>& table,
+      const std::shared_ptr<const Partition>& partition, size_t i) = 0;
 };
 
 // Reads past all caches, and blocks ahead of an iterator that goes forward.
@@ -48,7 +50,8 @@ class DirectBlockSource final : public BlockSource {
     return table->ReadPartition(i);
   }
   Result<std::shared_ptr<const Block>> Fetch(const std::shared_ptr<const TableReader>& table,
-                                             BlockHandle handle) override;
+                                             const std::shared_ptr<const Partition>& partition,
+                                             size_t i) override;
 
  private:
   bool Holds(const TableReader& table, BlockHandle handle) const;

@@ -44,7 +44,7 @@ bool TableIterator::EnterPartition(size_t i) {
 
 bool TableIterator::EnterBlock(size_t i) {
   if (block_.block() && block_index_ == i) return true;  // A seek within the same block.
-  Result<std::shared_ptr<const Block>> block = source_.Fetch(table_, partition_->BlockAt(i));
+  Result<std::shared_ptr<const Block>> block = source_.Fetch(table_, partition_, i);
   if (!block.ok()) return Fail(block.status());
   block_.Reset(std::move(*block));
   block_index_ = i;

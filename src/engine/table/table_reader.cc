@@ -173,6 +173,33 @@ Result<std::shared_ptr<const Block>> TableReader::TryReadBlock(BlockHandle handl
   return LoadBlock(&File::TryReadAt, handle);
 }
 
+Result<std::shared_ptr<const Block>> TableReader::ReadBlocks(
+    const Partition& partition, size_t i, size_t blocks,
+    std::vector<PlacedBlock>* following) const {
+  const BlockHandle first = partition.BlockAt(i);
+  size_t end = i + 1;
+  while (end < std::min(i + blocks, partition.blocks()) &&
+         partition.BlockAt(end).end() - first.offset <= kReadAheadBytesMax) {
+    ++end;
+  }
+  if (end == i + 1) return ReadBlock(first);
+  const auto size = static_cast<size_t>(partition.BlockAt(end - 1).end() - first.offset);
+  const auto bytes = std::make_unique_for_overwrite<char[]>(size);
+  // If not all of it can be read, the first one may still be.
+  if (!ReadBytes(first.offset, size, bytes.get()).ok()) return ReadBlock(first);
+  const auto decode = [&](BlockHandle handle) {
+    const auto stored_size = static_cast<size_t>(handle.size) + kTrailerBytes;
+    return DecodeBlock(handle, Slice(bytes.get() + (handle.offset - first.offset), stored_size));
+  };
+  for (size_t next = i + 1; next < end; ++next) {
+    const BlockHandle handle = partition.BlockAt(next);
+    if (Result<std::shared_ptr<const Block>> block = decode(handle); block.ok()) {
+      following->push_back({handle.offset, std::move(*block)});
+    }
+  }
+  return decode(first);
+}
+
 Status TableReader::ReadBytes(uint64_t offset, size_t size, char* to) const {
   return Read(&File::ReadAt, offset, size, to);
 }

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "engine/table/block_reader.h"
@@ -33,6 +34,9 @@ namespace varve {
 // Larger blocks TryReadBlock leaves to a reader thread even if the page cache has them: what it
 // does, it does on the loop, and a block of this size already takes it about 0.1 ms.
 inline constexpr size_t kTryReadBytesMax = 128 * 1024;
+
+// As stored, of one read that brings several blocks.
+inline constexpr size_t kReadAheadBytesMax = 256 * 1024;
 
 class TableReader {
  public:
@@ -61,6 +65,16 @@ class TableReader {
   Result<std::shared_ptr<const Block>> ReadBlock(BlockHandle handle) const;
   // kPending instead of waiting, or for a block too large for the loop: see kTryReadBytesMax.
   Result<std::shared_ptr<const Block>> TryReadBlock(BlockHandle handle) const;
+
+  struct PlacedBlock {
+    uint64_t offset;
+    std::shared_ptr<const Block> block;
+  };
+  // Block `i` of the partition, and in `following` up to blocks - 1 of those behind it, by one read. It is the first one
+  // alone that may fail; what lies beyond kReadAheadBytesMax is left out, and what is damaged. May wait for the disk.
+  Result<std::shared_ptr<const Block>> ReadBlocks(const Partition& partition, size_t i,
+                                                  size_t blocks,
+                                                  std::vector<PlacedBlock>* following) const;
 
   // For who reads many blocks at once: the file's bytes, and a block made from handle.size +
   // kTrailerBytes of them.

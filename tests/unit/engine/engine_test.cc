@@ -184,6 +184,31 @@ TEST_CASE("engine: the block cache has what nobody else uses, and gives it back 
   world.Close();
 }
 
+TEST_CASE("engine: a long walk over what is on disk waits seldom, a lookup brings one block") {
+  World world(1);
+  Options options = SmallOptions();
+  options.table_bytes = 1 << 20;
+  options.generation_bytes = 256 * 1024;
+  options.log_bytes_per_generation = 1 << 20;
+  options.compression_level = 0;
+  world.Open(options);
+  for (uint64_t n = 0; n < 1000; ++n) world.Put(KeyOf(n), std::string(100, 'v'));
+  world.Compact();
+  world.Close();
+  world.env.set_pending_percent(100);
+  world.Open(options);
+  const auto stats = [&] { return world.engine->stats(); };
+  world.Get(KeyOf(500));
+  CHECK(stats().block_reads_waited == 1);
+  CHECK(stats().block_reads_ahead == 0);
+  CHECK(world.ScanAll() == world.model);
+  const EngineStats after = stats();
+  CHECK(after.block_reads_waited + after.block_reads_ahead > 200);
+  // Partitions end the runs: 64 blocks take 1 + 2 + 4 + 8 + 16 + 16 + 16 + 1.
+  CHECK(after.block_reads_waited < 50);
+  world.Close();
+}
+
 TEST_CASE("engine: a read depends only on groups that are on their way, however many there were") {
   World world(4);
   world.Open();

@@ -63,7 +63,9 @@ class PendingSource final : public BlockSource {
     return table->ReadPartition(i);
   }
   Result<std::shared_ptr<const Block>> Fetch(const std::shared_ptr<const TableReader>& table,
-                                             BlockHandle handle) override {
+                                             const std::shared_ptr<const Partition>& partition,
+                                             size_t i) override {
+    const BlockHandle handle = partition->BlockAt(i);
     if (!Arrived(table->file_number(), handle.offset)) return StatusCode::kPending;
     return table->ReadBlock(handle);
   }
@@ -315,9 +317,12 @@ TEST_CASE("direct block source: reads ahead when reading on, and gives the same 
   CHECK(reads < 25);
 
   for (int i = 0; i < 50; ++i) {
-    const BlockHandle handle = blocks[random.Uniform(blocks.size())];
-    const Result<std::shared_ptr<const Block>> ahead = source.Fetch(table, handle);
-    const Result<std::shared_ptr<const Block>> plain = table->ReadBlock(handle);
+    const auto partition = table->ReadPartition(random.Uniform(table->partition_count()));
+    REQUIRE(partition.ok());
+    const size_t block = random.Uniform((*partition)->blocks());
+    const Result<std::shared_ptr<const Block>> ahead = source.Fetch(table, *partition, block);
+    const Result<std::shared_ptr<const Block>> plain =
+        table->ReadBlock((*partition)->BlockAt(block));
     REQUIRE(ahead.ok());
     REQUIRE(plain.ok());
     CHECK((*ahead)->entries() == (*plain)->entries());
