@@ -66,10 +66,12 @@ class Engine {
   virtual Status RandomKey(Slice prefix, ReadScope& scope, std::string* key) = 0;
   // Begins to load what Get will touch, for many keys at once. Only a hint.
   virtual void Prefetch(std::span<const Slice> keys) = 0;
-  // Appends keys whose expiry has passed, each source's earliest first, about `max` at most; none mean that
-  // there are no more just now. Each is told once in the life of the process, about kExpiryStretchMs
-  // late at most, and may have been overwritten or deleted since.
-  virtual Status TakeDue(int64_t now_ms, size_t max, ReadScope& scope, std::vector<Due>* due) = 0;
+  // Appends keys whose expiry has passed, the earliest of each source first or so, about `max` at most, and says whether to call
+  // again at once: a call looks into a few blocks only, whether or not it finds anything in them. Each key is told once
+  // in the life of the process, about kExpiryStretchMs late at most if this is called often enough, and may have been
+  // overwritten or deleted since.
+  virtual Result<bool> TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
+                               std::vector<Due>* due) = 0;
   // Keys under a counted prefix, expired ones included until they are removed.
   virtual int64_t CountKeys(Slice counted_prefix) const = 0;
 

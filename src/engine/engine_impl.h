@@ -92,7 +92,8 @@ class EngineImpl final : public Engine {
   std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope& scope) override;
 
   // expiry.cc
-  Status TakeDue(int64_t now_ms, size_t max, ReadScope& scope, std::vector<Due>* due) override;
+  Result<bool> TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
+                       std::vector<Due>* due) override;
 
   // commit.cc
   Status writable() const override;
@@ -189,19 +190,31 @@ class EngineImpl final : public Engine {
   bool CoverGeneration(const std::shared_ptr<Generation>& generation, ReadScope& scope);
 
   // --- expiry.cc ---
-  // How far a table's expiry index has been told.
+  // How far a table's expiry index has been told: all stretches before `stretch`, and of those from there to `end` all
+  // but `blocks`.
   struct ExpiryCursor {
-    uint64_t stretch = 0;  // the next place
-    uint32_t block = 0;
-    int64_t due_ms = 0;  // when that is due
+    uint64_t stretch = 0;
+    int64_t due_ms = 0;            // when there is something to tell
+    std::vector<uint32_t> blocks;  // greatest first; none: to be gathered
+    uint64_t end = 0;
+    int64_t next_due_ms = 0;  // due_ms after that
+  };
+  struct DueSearch {
+    int64_t now_ms;
+    size_t max;
+    int blocks_left;
+    std::vector<Due>* due;
+
+    bool full() const { return due->size() >= max || blocks_left <= 0; }
   };
   static ExpiryCursor FirstExpiryCursor(int64_t first_expiry_ms);
-  static void TakeDueFrom(Generation& generation, int64_t now_ms, size_t max,
-                          std::vector<Due>* due);
-  Status TakeDueFrom(TableCache::Table& table, ExpiryCursor* cursor, int64_t now_ms, size_t max,
-                     ReadScope& scope, std::vector<Due>* due);
-  Status TakeDueAt(TableCache::Table& table, const ExpiryPlace& place, ReadScope& scope,
-                   std::vector<Due>* due);
+  static void TakeDueFrom(Generation& generation, DueSearch& search);
+  Status TakeDueFrom(TableCache::Table& table, ExpiryCursor* cursor, DueSearch& search,
+                     ReadScope& scope);
+  Status GatherDue(TableCache::Table& table, ExpiryCursor* cursor, int64_t now_ms,
+                   ReadScope& scope);
+  Status TakeDueAt(TableCache::Table& table, const ExpiryCursor& cursor, DueSearch& search,
+                   ReadScope& scope);
 
   // --- flush.cc ---
   // One change of the version at a time. `build` makes the edit when its turn has come; `installed` runs when it

@@ -49,9 +49,9 @@ ExpiryCycle::Step ExpiryCycle::DeleteSome() {
   const int64_t now_ms = env_.WallMs();
   if (due_.empty()) {
     view_.scope().Reset();
-    const Status taken = engine_.TakeDue(now_ms, kKeysPerCommit, view_.scope(), &due_);
-    if (taken.is_pending()) return Step::kWaits;
-    if (due_.empty()) return Step::kDone;
+    const Result<bool> more = engine_.TakeDue(now_ms, kKeysPerCommit, view_.scope(), &due_);
+    if (!more.ok()) return Step::kWaits;
+    if (due_.empty()) return *more ? Step::kMore : Step::kDone;
   }
   view_.Begin(0, now_ms);
   bool waits = false;

@@ -85,7 +85,7 @@ class FakeEngine final : public Engine {
   }
 
   void Prefetch(std::span<const Slice>) override {}
-  Status TakeDue(int64_t, size_t, ReadScope&, std::vector<Due>*) override { return Status::Ok(); }
+  Result<bool> TakeDue(int64_t, size_t, ReadScope&, std::vector<Due>*) override { return false; }
 
   int64_t CountKeys(Slice counted_prefix) const override {
     int64_t count = 0;

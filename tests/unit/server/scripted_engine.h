@@ -71,13 +71,13 @@ class ScriptedEngine final : public Engine {
     return count;
   }
 
-  Status TakeDue(int64_t now_ms, size_t max, ReadScope&, std::vector<Due>* due) override {
+  Result<bool> TakeDue(int64_t now_ms, size_t max, ReadScope&, std::vector<Due>* due) override {
     for (const auto& [key, record] : map_) {
       const int64_t at_ms = record.expire_at_ms;
       if (at_ms == 0 || at_ms > now_ms || due->size() == max) continue;
       due->push_back({key, at_ms});
     }
-    return Status::Ok();
+    return !due->empty();
   }
 
   Status writable() const override { return refusal; }
