@@ -108,6 +108,9 @@ class Engine {
   virtual void SetMemoryLimit(uint64_t memory_limit_bytes) = 0;
   // Memory that others in the process use out of the same limit, such as client buffers.
   virtual void SetOutsideMemory(uint64_t bytes) = 0;
+  // Memory that the allocator holds beyond what was asked of it, in pages that are in use. Much of it has the engine
+  // move records until pages come free; to be told about once a second.
+  virtual void SetHeapSlack(uint64_t bytes) = 0;
   // Moves everything dirty into tables; `done` runs when it is there.
   virtual void Flush(std::function<void(Status)> done) = 0;
   // Flushes, then merges every level into the last.

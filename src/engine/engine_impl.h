@@ -8,6 +8,7 @@
 //   expiry.cc       what is due, in order of time
 //   flush.cc        frozen generations to tables; version edits; compactions
 //   checkpoint.cc   a copy of the database in another directory
+//   defragment.cc   records moved together, so that pages come free
 //   upkeep.cc       memory: turning records clean, eviction; backpressure; figures
 //
 // Everything here belongs to the loop. Jobs get copies of, or shared references to, what never changes: frozen
@@ -114,6 +115,9 @@ class EngineImpl final : public Engine {
   // checkpoint.cc
   void Checkpoint(const std::string& directory,
                   std::function<void(Result<CheckpointInfo>)> done) override;
+
+  // defragment.cc
+  void SetHeapSlack(uint64_t bytes) override;
 
   // upkeep.cc
   uint64_t WriterDelayUs() const override;
@@ -258,14 +262,27 @@ class EngineImpl final : public Engine {
   void EndCheckpoint(const Result<CheckpointInfo>& outcome);
   void AddCheckpointStats(EngineStats* stats) const;
 
+  // --- defragment.cc ---
+  // One round of a hand over all records.
+  struct Defragmentation {
+    size_t slots_left = 0;  // 0: no round is under way
+    uint64_t took_us = 0;
+    uint64_t not_before_us = 0;  // for the next one
+    RecordTable::Hand hand;
+  };
+  bool DefragmentSome();
+
   // --- upkeep.cc ---
   void ScheduleUpkeep();
   void RunUpkeep();
   bool CleanSome();
   bool EvictSome();
+  // It is out of the record table, and goes.
+  void Evicted(Record* record);
   void SetCacheCapacities();
-  // Above it memory is given back.
+  // Above the one memory is given back, down to the other.
   uint64_t high_mark() const;
+  uint64_t low_mark() const;
   void KeepBlock(PartId id, const std::shared_ptr<const Block>& block);
   uint64_t memory_used() const;
   uint64_t list_bytes() const;
@@ -286,6 +303,8 @@ class EngineImpl final : public Engine {
   // --- What is in memory ---
   RecordTable records_;
   uint64_t record_bytes_ = 0;
+  RecordTable::Hand eviction_hand_;
+  Defragmentation defragmentation_;
   // No put was ever evicted, and no table existed at open: what is not in the record table does not exist.
   bool records_complete_ = false;
   std::shared_ptr<Generation> active_;

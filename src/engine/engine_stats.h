@@ -71,6 +71,7 @@ struct EngineStats {
   uint64_t block_cache_bytes = 0;
   uint64_t index_and_filter_bytes = 0;
   uint64_t evicted_records = 0;
+  uint64_t moved_records = 0;  // so that pages come free
 
   // --- Opening ---
   uint64_t replayed_bytes = 0;

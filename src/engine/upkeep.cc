@@ -74,6 +74,10 @@ uint64_t EngineImpl::high_mark() const {
   return options_.memory_limit_bytes / 100 * kHighMarkPercent;
 }
 
+uint64_t EngineImpl::low_mark() const {
+  return options_.memory_limit_bytes / 100 * kLowMarkPercent;
+}
+
 void EngineImpl::KeepBlock(PartId id, const std::shared_ptr<const Block>& block) {
   const uint64_t others = memory_used() - block_cache_.memory_bytes();
   const uint64_t unused = high_mark() > others ? high_mark() - others : 0;
@@ -91,7 +95,8 @@ void EngineImpl::SetOutsideMemory(uint64_t bytes) {
 void EngineImpl::ScheduleUpkeep() {
   if (upkeep_posted_ || closing_) return;
   const bool evict = memory_used() > high_mark();
-  if (!evict && flushed_.empty() && table_cache_.Fits()) return;
+  const bool idle = flushed_.empty() && table_cache_.Fits() && defragmentation_.slots_left == 0;
+  if (!evict && idle) return;
   upkeep_posted_ = true;
   env_.Post([this, alive = alive()] {
     if (alive.expired()) return;
@@ -107,6 +112,7 @@ void EngineImpl::RunUpkeep() {
     more = CleanSome();
     more = EvictSome() || more;
     more = !table_cache_.MakeRoom() || more;
+    more = DefragmentSome() || more;
   }
   if (more) ScheduleUpkeep();
 }
@@ -140,10 +146,9 @@ bool EngineImpl::CleanSome() {
 }
 
 bool EngineImpl::EvictSome() {
-  const uint64_t limit = options_.memory_limit_bytes / 100;
   const uint64_t used = memory_used();
-  if (used <= limit * kLowMarkPercent) return false;
-  const uint64_t to_free = used - limit * kLowMarkPercent;
+  if (used <= low_mark()) return false;
+  const uint64_t to_free = used - low_mark();
   const uint64_t beyond_share =
       block_cache_.charge_bytes() -
       std::min<uint64_t>(block_cache_.charge_bytes(), options_.block_cache_bytes);
@@ -154,22 +159,25 @@ bool EngineImpl::EvictSome() {
   }
   if (records_.size() == 0) return false;
   uint64_t freed = 0;
-  records_.Sweep(kEvictStepSlots, [&](Record* record) {
+  records_.Sweep(&eviction_hand_, kEvictStepSlots, [&](Record* record) {
     if (freed >= to_free || record->dirty()) return false;
     if (record->referenced()) {
       record->set_referenced(false);
       return false;
     }
-    const size_t charge = record->charge_bytes();
-    freed += charge;
-    record_bytes_ -= charge;
-    ++stats_.evicted_records;
-    if (record->is_put()) records_complete_ = false;
-    Record::Delete(record);
+    freed += record->charge_bytes();
+    Evicted(record);
     return true;
   });
   // With nothing but dirty records there is nothing to evict: flushes will clean some, and call again.
   return freed > 0 || dirty_bytes() < record_bytes_ / 2;
+}
+
+void EngineImpl::Evicted(Record* record) {
+  record_bytes_ -= record->charge_bytes();
+  ++stats_.evicted_records;
+  if (record->is_put()) records_complete_ = false;
+  Record::Delete(record);
 }
 
 uint64_t EngineImpl::dirty_bytes() const {

@@ -66,6 +66,7 @@ void Cron::EverySecond() {
       memory.active_bytes - std::min(memory.active_bytes, memory.allocated_bytes);
   engine_.SetOutsideMemory(clients_.memory_bytes() +
                            std::min(slack, memory_limit_bytes_ / kSlackShareMax));
+  engine_.SetHeapSlack(slack);
 
   if (slow_turns_ == 0) return;
   Log(LogLevel::kNotice, "loop: slow turns: %llu, the longest took %llu ms",

@@ -262,6 +262,7 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("record_hits", stats.record_hits);
   out.Count("record_misses", stats.record_misses);
   out.Count("evicted_records", stats.evicted_records);
+  out.Count("moved_records", stats.moved_records);
   out.Count("filter_negatives", stats.filter_negatives);
   out.Count("block_hits", stats.block_hits);
   out.Count("block_reads_nowait", stats.block_reads_nowait);

@@ -3,6 +3,8 @@
 
 #include <cstdlib>
 
+#include "base/heap.h"
+
 namespace varve {
 
 size_t Record::BytesNeeded(size_t key_size, bool has_expiry, bool shared, size_t value_size) {
@@ -38,6 +40,18 @@ Record* Record::New(const Entry& entry, const SharedBytes& shared, uint8_t kind)
 void Record::Delete(Record* record) {
   if (record->is_shared()) record->shared_value().~SharedBytes();
   std::free(record);
+}
+
+Record* Record::CopyPacked(const Record* record) {
+  const size_t bytes = malloc_usable_size(const_cast<Record*>(record));
+  void* memory = AllocatePacked(bytes);
+  if (memory == nullptr) return nullptr;
+  std::memcpy(memory, static_cast<const void*>(record), bytes);
+  auto* copy = static_cast<Record*>(memory);
+  if (record->is_shared()) {
+    new (const_cast<char*>(copy->value_bytes_aligned())) SharedBytes(record->shared_value());
+  }
+  return copy;
 }
 
 bool Record::Assign(const Entry& entry, const SharedBytes& shared, uint8_t kind) {

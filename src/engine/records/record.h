@@ -44,6 +44,8 @@ class Record {
   // `kind` may be kRecordAbsent. Not in any generation, not referenced.
   static Record* New(const Entry& entry, const SharedBytes& shared, uint8_t kind);
   static void Delete(Record* record);
+  // The same record in another place, packed with others of its size (base/heap.h). Null if there is no memory.
+  static Record* CopyPacked(const Record* record);
 
   // Replaces all but the key if it fits this allocation, and returns whether it did.
   // REQUIRES: no worker reads this record's value.

@@ -48,9 +48,13 @@ class RecordTable {
   void PrefetchRecord(uint64_t hash) const;
 
   // Moves a hand over all slots, `slots` of them per call, round and round, and passes each record to
-  // `visit`, which returns true to have it taken out (and then owns it). For eviction.
+  // `visit`, which returns true to have it taken out (and then owns it).
+  struct Hand {
+    size_t segment = 0;
+    size_t slot = 0;
+  };
   template <typename Visit>
-  void Sweep(size_t slots, Visit visit);
+  void Sweep(Hand* hand, size_t slots, Visit visit);
 
   // A record at a random place, or null if the place is empty.
   Record* Sample(uint64_t random) const;
@@ -60,6 +64,7 @@ class RecordTable {
   void ForEach(Visit visit) const;
 
   size_t size() const { return size_; }
+  size_t slot_count() const { return segments_.size() * kSegmentSlots; }
   size_t slot_bytes() const;
 
  private:
@@ -105,30 +110,28 @@ class RecordTable {
   std::vector<Segment*> directory_;  // 2^depth_ entries; several may be one segment
   std::vector<std::unique_ptr<Segment>> segments_;
   size_t size_ = 0;
-  size_t hand_segment_ = 0;
-  size_t hand_slot_ = 0;
 };
 
 template <typename Visit>
-void RecordTable::Sweep(size_t slots, Visit visit) {
+void RecordTable::Sweep(Hand* hand, size_t slots, Visit visit) {
   constexpr size_t kPrefetchAhead = 16;
   while (slots > 0) {
-    if (hand_segment_ >= segments_.size()) hand_segment_ = 0;
-    Segment& segment = *segments_[hand_segment_];
-    for (; slots > 0 && hand_slot_ < kSegmentSlots; --slots) {
-      __builtin_prefetch(RecordOf(segment.slots[(hand_slot_ + kPrefetchAhead) & kSegmentMask]));
-      const Slot slot = segment.slots[hand_slot_];
+    if (hand->segment >= segments_.size()) hand->segment = 0;
+    Segment& segment = *segments_[hand->segment];
+    for (; slots > 0 && hand->slot < kSegmentSlots; --slots) {
+      __builtin_prefetch(RecordOf(segment.slots[(hand->slot + kPrefetchAhead) & kSegmentMask]));
+      const Slot slot = segment.slots[hand->slot];
       if (slot != 0 && visit(RecordOf(slot))) {
         // What follows has moved here: look at this position again.
-        EraseAt(segment, hand_slot_);
+        EraseAt(segment, hand->slot);
         --size_;
       } else {
-        ++hand_slot_;
+        ++hand->slot;
       }
     }
-    if (hand_slot_ == kSegmentSlots) {
-      hand_slot_ = 0;
-      ++hand_segment_;
+    if (hand->slot == kSegmentSlots) {
+      hand->slot = 0;
+      ++hand->segment;
     }
   }
 }

@@ -117,6 +117,7 @@ class FakeEngine final : public Engine {
   void SetCompactionPolicy(PolicyKind) override {}
   void SetMemoryLimit(uint64_t) override {}
   void SetOutsideMemory(uint64_t) override {}
+  void SetHeapSlack(uint64_t) override {}
   void Flush(std::function<void(Status)> done) override { done(Status::Ok()); }
   void Compact(std::function<void(Status)> done) override { done(Status::Ok()); }
   void Checkpoint(const std::string&, std::function<void(Result<CheckpointInfo>)> done) override {

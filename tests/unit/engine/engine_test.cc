@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "base/heap.h"
 #include "base/random.h"
 #include "env/sim_env.h"
 
@@ -206,6 +207,38 @@ TEST_CASE("engine: a long walk over what is on disk waits seldom, a lookup bring
   CHECK(after.block_reads_waited + after.block_reads_ahead > 200);
   // Partitions end the runs: 64 blocks take 1 + 2 + 4 + 8 + 16 + 16 + 16 + 1.
   CHECK(after.block_reads_waited < 50);
+  world.Close();
+}
+
+TEST_CASE("engine: records are moved out of slabs that are mostly free, and stay what they are") {
+  World world(1);
+  Options options = SmallOptions();
+  options.memory_limit_bytes = 4 << 20;
+  options.generation_bytes = 256 * 1024;
+  options.segment_bytes = 64 * 1024;
+  options.log_bytes_per_generation = 1 << 20;
+  world.Open(options);
+  // Twice what memory holds: what is evicted leaves holes.
+  for (uint64_t n = 0; n < 40'000; ++n) world.Put(KeyOf(n), std::string(100, 'v'));
+  world.Flush();
+  world.env.RunUntilIdle();
+  for (uint64_t n = 0; n < 40'000; n += 2) world.Get(KeyOf(n));  // half of them are wanted
+  const EngineStats before = world.engine->stats();
+  CHECK(before.evicted_records > 10'000);
+
+  world.engine->SetHeapSlack(options.memory_limit_bytes / 16);
+  world.env.RunUntilIdle();
+  CHECK(world.engine->stats().moved_records == 0);  // not enough to begin
+  world.engine->SetHeapSlack(options.memory_limit_bytes / 4);
+  world.env.RunUntilIdle();
+  const EngineStats after = world.engine->stats();
+  SlabUse use;
+  const void* place = world.engine.get();
+  if (QuerySlabs({&place, 1}, {&use, 1})) {
+    CHECK(after.moved_records > 100);
+    CHECK(after.moved_records + after.evicted_records - before.evicted_records <= before.records);
+  }
+  for (uint64_t n = 0; n < 40'000; n += 7) CHECK(world.Get(KeyOf(n)) == world.model[KeyOf(n)]);
   world.Close();
 }
 
