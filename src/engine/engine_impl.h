@@ -164,9 +164,16 @@ class EngineImpl final : public Engine {
   };
   // Valid until the next call.
   std::span<const Candidate> FindCandidates(Slice key, uint64_t filter_hash);
+  // What filters said in one lookup.
+  struct FilterAnswers {
+    uint64_t checks = 0;
+    uint64_t negatives = 0;
+    uint64_t false_positives = 0;
+  };
   // kOk: found an entry, put or tombstone. `pin` keeps it.
   Status FindInTable(const Candidate& candidate, Slice key, uint64_t filter_hash, ReadScope& scope,
-                     Entry* entry, std::shared_ptr<const Block>* pin);
+                     Entry* entry, std::shared_ptr<const Block>* pin, FilterAnswers* filters);
+  void Count(const FilterAnswers& filters);
   bool MayBeInTable(const Candidate& candidate, Slice key, uint64_t filter_hash);
   bool MayBeInTables(Slice key);
   void KeepClean(const Entry& entry, uint64_t hash, uint8_t kind);

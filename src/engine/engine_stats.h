@@ -17,9 +17,13 @@ struct EngineStats {
   };
 
   // --- Reading ---
-  uint64_t record_hits = 0;       // answered by the record table
-  uint64_t record_misses = 0;     // went on to the tables
-  uint64_t filter_negatives = 0;  // tables spared by their filter
+  uint64_t record_hits = 0;    // answered by the record table
+  uint64_t record_misses = 0;  // went on to the tables
+  // Of lookups that went through. An absent key is a negative, or a false positive: a block was read for
+  // nothing.
+  uint64_t filter_checks = 0;
+  uint64_t filter_negatives = 0;
+  uint64_t filter_false_positives = 0;
   uint64_t block_hits = 0;
   uint64_t block_reads_nowait = 0;  // came from the page cache, on the loop
   uint64_t block_reads_waited = 0;  // came through a reader thread

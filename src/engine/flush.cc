@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "engine/compaction/filter_bits.h"
 #include "engine/engine_impl.h"
 #include "engine/file_names.h"
 
@@ -41,6 +42,8 @@ void EngineImpl::MaybeFlush() {
   context->database_id = state_.database_id;
   context->file_numbers = {NewFileNumber()};
   context->dead_prefixes = state_.dead_prefixes;
+  context->options.filter_bits_per_key =
+      FilterBitsOfFlush(*state_.version, options_, frozen_.front()->memory_bytes);
   // What died in this generation is made durable by the same edit that names its table.
   const std::shared_ptr<Generation> generation = frozen_.front();
   for (const auto& [prefix, group] : generation->dead_prefixes) {
@@ -197,6 +200,7 @@ void EngineImpl::StartCompaction(const CompactionPlan& plan) {
   }
   auto context = std::make_shared<TableJobContext>();
   context->options = options_;
+  context->options.filter_bits_per_key = FilterBitsOfPlan(*state_.version, options_, plan);
   context->env = &env_;
   context->database_id = state_.database_id;
   context->dead_prefixes = state_.dead_prefixes;

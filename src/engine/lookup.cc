@@ -95,11 +95,14 @@ Status EngineImpl::GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Val
   const uint64_t filter_hash = FilterHash(key);
   Entry entry;
   std::shared_ptr<const Block> pin;
+  FilterAnswers filters;
   Status status = Status::NotFound();
   for (const Candidate& candidate : FindCandidates(key, filter_hash)) {
-    status = FindInTable(candidate, key, filter_hash, scope, &entry, &pin);
+    status = FindInTable(candidate, key, filter_hash, scope, &entry, &pin, &filters);
     if (!status.is_not_found()) break;
   }
+  // One that waits will ask them all again.
+  if (!status.is_pending()) Count(filters);
   if (status.is_not_found()) {
     // What filters in memory say is not worth a record: that would cost later misses two cache misses, and its
     // place, where asking the filters again costs them about one.
@@ -127,7 +130,8 @@ Status EngineImpl::GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Val
 }
 
 Status EngineImpl::FindInTable(const Candidate& candidate, Slice key, uint64_t filter_hash,
-                               ReadScope& scope, Entry* entry, std::shared_ptr<const Block>* pin) {
+                               ReadScope& scope, Entry* entry, std::shared_ptr<const Block>* pin,
+                               FilterAnswers* filters) {
   TableCache::Table& table = *candidate.table;
   const Partition* partition = candidate.partition;
   if (partition == nullptr) {
@@ -138,15 +142,25 @@ Status EngineImpl::FindInTable(const Candidate& candidate, Slice key, uint64_t f
     if (fetched == nullptr) return status;
     partition = fetched->get();
   }
+  const bool has_filter = partition->has_filter();
+  filters->checks += has_filter ? 1 : 0;
   if (!partition->MayContain(filter_hash)) {
-    ++stats_.filter_negatives;
+    ++filters->negatives;
     return Status::NotFound();
   }
   Result<std::shared_ptr<const Block>> block =
       FetchBlock(table.reader(), partition->Find(key), scope);
   if (!block.ok()) return block.status();
   *pin = std::move(*block);
-  return (*pin)->Find(key, entry) ? Status::Ok() : Status::NotFound();
+  if ((*pin)->Find(key, entry)) return Status::Ok();
+  filters->false_positives += has_filter ? 1 : 0;
+  return Status::NotFound();
+}
+
+void EngineImpl::Count(const FilterAnswers& filters) {
+  stats_.filter_checks += filters.checks;
+  stats_.filter_negatives += filters.negatives;
+  stats_.filter_false_positives += filters.false_positives;
 }
 
 // Without a wait: a filter that is not at hand says maybe, and is at hand the next time.

@@ -46,8 +46,8 @@ struct Options {
   // --- Tables ---
   uint32_t block_bytes = 16 * 1024;  // before compression
   int compression_level = 1;         // zstd; 0 stores blocks as they are
-  int filter_bits_per_key = 10;
-  uint64_t table_bytes = 0;  // a compaction cuts its output here
+  int filter_bits_per_key = 10;      // of the largest run: see compaction/filter_bits.h
+  uint64_t table_bytes = 0;          // a compaction cuts its output here
 
   // --- Levels ---
   PolicyKind compaction_policy = PolicyKind::kLeveled;

@@ -263,7 +263,12 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("record_misses", stats.record_misses);
   out.Count("evicted_records", stats.evicted_records);
   out.Count("moved_records", stats.moved_records);
+  out.Count("filter_checks", stats.filter_checks);
   out.Count("filter_negatives", stats.filter_negatives);
+  out.Count("filter_false_positives", stats.filter_false_positives);
+  out.Format(
+      "filter_false_positive_rate", "%.5f",
+      Ratio(stats.filter_false_positives, stats.filter_false_positives + stats.filter_negatives));
   out.Count("block_hits", stats.block_hits);
   out.Count("block_reads_nowait", stats.block_reads_nowait);
   out.Count("block_reads_waited", stats.block_reads_waited);

@@ -75,6 +75,10 @@ void PrintStatistics(const Statistics& s) {
     std::printf("blocks : %.3f looked at, %.3f read, per get or seek\n",
                 Ratio(t.block_hits + t.block_reads, s.reads), Ratio(t.block_reads, s.reads));
   }
+  if (t.filter_negatives > 0) {
+    std::printf("filters: %.3f said no per get, %.4f said maybe of an absent key\n",
+                Ratio(t.filter_negatives, s.reads), Ratio(t.filter_false_positives, s.reads));
+  }
   std::printf("space  : %s of tables for %s in %llu keys, %.2f (settled after %.1f s)\n",
               FormatBytes(s.table_bytes).c_str(), FormatBytes(s.live.bytes).c_str(),
               static_cast<unsigned long long>(s.live.keys), Ratio(s.table_bytes, s.live.bytes),
@@ -111,6 +115,8 @@ void PrintJson(const std::vector<BenchResult>& results, const Statistics* statis
     PrintField("reads", statistics->reads);
     PrintField("block_hits", statistics->totals.block_hits);
     PrintField("block_reads", statistics->totals.block_reads);
+    PrintField("filter_negatives", statistics->totals.filter_negatives);
+    PrintField("filter_false_positives", statistics->totals.filter_false_positives);
     PrintField("table_bytes", statistics->table_bytes);
     PrintField("live_bytes", statistics->live.bytes);
     PrintField("live_keys", statistics->live.keys);

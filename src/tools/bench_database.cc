@@ -31,6 +31,8 @@ void BenchTotals::Add(const EngineStats& stats) {
   table_bytes_written += stats.flush_bytes_written + stats.compaction_bytes_written;
   block_hits += stats.block_hits;
   block_reads += stats.block_reads_nowait + stats.block_reads_waited;
+  filter_negatives += stats.filter_negatives;
+  filter_false_positives += stats.filter_false_positives;
 }
 
 BenchDatabase::BenchDatabase(const BenchOptions& options)

@@ -29,6 +29,8 @@ struct BenchTotals {
   uint64_t table_bytes_written = 0;  // by flushes and compactions
   uint64_t block_hits = 0;
   uint64_t block_reads = 0;  // from the page cache or from the disk
+  uint64_t filter_negatives = 0;
+  uint64_t filter_false_positives = 0;
 
   void Add(const EngineStats& stats);
 };

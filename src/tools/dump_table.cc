@@ -65,7 +65,8 @@ void Dumper::DataBlocks(TableParts& parts) {
     const std::shared_ptr<const Partition> partition = parts.ReadPartition(i);
     if (!partition) continue;
     PrintHandle(out_, "partition", parts.PartitionAt(i));
-    out_.Number("number", i).Number("blocks", partition->blocks()).End();
+    out_.Number("number", i).Number("blocks", partition->blocks());
+    out_.Number("filter_bits", static_cast<uint64_t>(partition->filter_bits_per_key())).End();
     BlocksOf(parts, *partition, i * kPartitionBlocks);
   }
 }

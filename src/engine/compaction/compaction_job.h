@@ -47,7 +47,7 @@ struct TableJobResult {
 
 // What both kinds of job are given.
 struct TableJobContext {
-  Options options;
+  Options options;  // its filter_bits_per_key are those of what this job writes
   Env* env = nullptr;
   uint64_t database_id = 0;
   DeadPrefixes

@@ -39,6 +39,7 @@ std::string FilterBuilder::Finish() const {
   }
   std::string contents(kFilterHeaderBytes, '\0');
   contents[0] = static_cast<char>(probes);
+  contents[1] = static_cast<char>(std::min(bits_per_key_, 255));
   contents.append(reinterpret_cast<const char*>(lines.data()), lines.size() * kFilterLineBytes);
   return contents;
 }
@@ -49,6 +50,7 @@ std::optional<Filter> Filter::Make(Slice contents) {
   if (contents.size() <= kFilterHeaderBytes) return std::nullopt;
   const size_t bytes = contents.size() - kFilterHeaderBytes;
   filter.probes_ = static_cast<unsigned char>(contents[0]);
+  filter.bits_per_key_ = static_cast<unsigned char>(contents[1]);
   if (bytes % kFilterLineBytes != 0) return std::nullopt;
   if (filter.probes_ == 0 || filter.probes_ > kFilterProbesMax) return std::nullopt;
   filter.lines_.resize(bytes / kFilterLineBytes);

@@ -6,11 +6,26 @@
 // absent keys, a fifth more than an undivided filter would, since keys do not spread over the lines
 // evenly.
 //
+// What it was chosen over, measured for partitions of 10,000 keys, eight million keys in all, so that the filters are
+// not in the processor's caches (one core's own time; a throw-away program):
+//
+//                          bits a key   errs for   to build   to deny a key
+//   lines of 64 bytes         10.0       0.95%       7 ns        16 ns
+//   undivided                 10.0       0.85%       5 ns        39 ns
+//   ribbon, 7 bits             7.6       0.79%      57 ns        70 ns
+//
+// The ribbon (Dillinger, Hübschle-Schneider, Sanders, Walzer, "Fast Succinct Retrieval and Approximate
+// Membership Using Ribbon", 2022; the standard one, 64 wide) saves a quarter of the memory, which is
+// 0.3% of the data at 100 bytes a record, and costs every lookup of an absent key, and every entry of a
+// compaction, 50 ns more. More bits: 12 err for 0.42%, 14 for 0.20%, 16 for 0.10%, 20 for 0.03%.
+//
 // The filter block:
 //
 //   offset  size  field
 //        0     1  probes      bits per key in a line, 1 to 7
-//        1     7  zeros
+//        1     1  bits        per key, as it was asked for; 0 if it does not say. For people: what
+//                             a reader needs is the probes and the size
+//        2     6  zeros
 //        8   64n  lines       eight 64-bit words each; n >= 1
 //
 // A hash (FilterHash of the key) belongs to line (hash * n) >> 64. The bits are the leading
@@ -101,10 +116,14 @@ class Filter {
     if (!lines_.empty()) __builtin_prefetch(&lines_[FilterLineOf(filter_hash, lines_.size())]);
   }
 
+  bool empty() const { return lines_.empty(); }
+  // As its builder was told; 0 if it does not say.
+  int bits_per_key() const { return bits_per_key_; }
   size_t memory_bytes() const { return lines_.size() * sizeof(FilterLine); }
 
  private:
   unsigned probes_ = 0;
+  int bits_per_key_ = 0;
   std::vector<FilterLine> lines_;
 };
 

@@ -62,6 +62,10 @@ class Partition {
   // Begins to load what MayContain will look at.
   void PrefetchFilter(uint64_t filter_hash) const { filter_.Prefetch(filter_hash); }
 
+  // Otherwise it may contain anything.
+  bool has_filter() const { return !filter_.empty(); }
+  int filter_bits_per_key() const { return filter_.bits_per_key(); }
+
   // Its blocks, in key order.
   size_t blocks() const { return index_.blocks(); }
   BlockHandle BlockAt(size_t i) const { return index_.BlockAt(i); }

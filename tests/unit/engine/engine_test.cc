@@ -1,11 +1,16 @@
 // tests/unit/engine/engine_test.cc: the engine through its front door, against a map.
 #include "engine/engine.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/heap.h"
 #include "base/random.h"
+#include "engine/check/table_parts.h"
+#include "engine/file_names.h"
 #include "env/sim_env.h"
 
 #include <doctest/doctest.h>
@@ -304,6 +309,60 @@ TEST_CASE("engine: a dead prefix takes its keys and its space with it") {
   CHECK(world.ScanAll("a", "b").empty());
   CHECK(world.ScanAll("b", "c").size() == 200);
   CHECK(world.engine->CountKeys("a") == 0);
+  world.Close();
+}
+
+TEST_CASE("engine: what filters say of absent keys is counted, once a lookup") {
+  World world(6);
+  world.Open();
+  for (uint64_t i = 0; i < 2000; ++i) world.Put(KeyOf(2 * i), "value");
+  world.Compact();
+  world.Close();
+  world.Open();  // nothing is in memory, so lookups wait for the disk
+  world.env.set_pending_percent(100);
+  const EngineStats before = world.engine->stats();
+  constexpr uint64_t kPresent = 200;
+  for (uint64_t i = 0; i < kPresent; ++i) CHECK(world.Get(KeyOf(2 * i)) == "value");
+  const EngineStats found = world.engine->stats();
+  CHECK(found.filter_checks - before.filter_checks == kPresent);
+  CHECK(found.filter_negatives == before.filter_negatives);
+  CHECK(found.filter_false_positives == before.filter_false_positives);
+
+  // One run, so each is asked for in one table, or in none: between two tables or behind the last.
+  constexpr uint64_t kAbsent = 1999;
+  for (uint64_t i = 0; i < kAbsent; ++i) CHECK(world.Get(KeyOf(2 * i + 1)) == std::nullopt);
+  const EngineStats all = world.engine->stats();
+  const uint64_t checks = all.filter_checks - found.filter_checks;
+  CHECK(checks <= kAbsent);
+  CHECK(checks >= kAbsent * 9 / 10);
+  CHECK(all.filter_negatives + all.filter_false_positives == checks);
+  CHECK(all.filter_false_positives >= 5);
+  CHECK(all.filter_false_positives <= 45);
+}
+
+TEST_CASE("engine: small runs have better filters than the largest") {
+  World world(7);
+  world.Open();
+  for (uint64_t i = 0; i < 4000; ++i) world.Put(KeyOf(i), "value");
+  world.Compact();
+  const std::vector<std::string> old_names = world.env.Names(kDirectory);
+  world.Put("aaa", "value");
+  world.Flush();
+  int tables = 0;
+  for (const std::string& name : world.env.Names(kDirectory)) {
+    if (!name.ends_with(".table")) continue;
+    const bool old = std::count(old_names.begin(), old_names.end(), name) > 0;
+    CAPTURE(name);
+    const Result<std::unique_ptr<File>> file =
+        world.env.Open(JoinPath(kDirectory, name), OpenMode::kRead);
+    REQUIRE(file.ok());
+    TableParts parts(**file, std::nullopt, std::nullopt,
+                     [](uint64_t, const std::string& what) { FAIL(what); });
+    parts.Open();
+    CHECK(parts.ReadPartition(0)->filter_bits_per_key() == (old ? 10 : 16));
+    ++tables;
+  }
+  CHECK(tables >= 2);
   world.Close();
 }
 

@@ -64,6 +64,14 @@ TEST_CASE("filter: it errs for about as many absent keys as it should") {
   }
 }
 
+TEST_CASE("filter: it says how many bits it was made with") {
+  CHECK(FilterOf(100, 10).bits_per_key() == 10);
+  CHECK(FilterOf(100, 16).bits_per_key() == 16);
+  CHECK(FilterOf(1, 300).bits_per_key() == 255);
+  CHECK_FALSE(FilterOf(1, 1).empty());
+  CHECK(FilterOf(1, 0).empty());
+}
+
 TEST_CASE("filter: without keys or bits, everything passes") {
   for (const Filter& filter : {Filter(), FilterOf(0, 10), FilterOf(100, 0)}) {
     CHECK(filter.MayContain(0));
