@@ -45,6 +45,7 @@ struct EngineStats {
   uint64_t compactions = 0;
   uint64_t compaction_bytes_read = 0;
   uint64_t compaction_bytes_written = 0;
+  uint64_t dictionaries_written = 0;  // tables for which one paid
   bool flush_running = false;
   uint64_t compactions_running = 0;  // two, if one of them is large
   uint64_t checkpoints = 0;

@@ -238,6 +238,7 @@ void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& res
   const bool read = !plan.trivial_move && !plan.drop_only;
   stats_.compaction_bytes_read += result.bytes_read;
   stats_.compaction_bytes_written += result.bytes_written;
+  stats_.dictionaries_written += result.dictionaries;
   const auto build = [this, plan, result] {
     VersionEdit edit;
     for (const FileRef& file : plan.inputs) {

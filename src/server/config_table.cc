@@ -43,6 +43,7 @@ const ConfigRow kRows[] = {
     {"databases", kInteger, &Config::databases, "16", kStart, 1, kDatabasesMax},
     {"memory-limit", kMemory, &Config::memory_limit_bytes, "0", kAnyTime, 0, kNoMax},
     {"compression-level", kInteger, &Config::compression_level, "1", kStart, 0, 19},
+    {"compression-dictionary", kYesNo, &Config::compression_dictionary, "yes", kStart},
     {"compaction-policy", kWord, &Config::compaction_policy, "leveled", kAnyTime, 0, 0,
      "leveled tiered lazy-leveled"},
     {"checkpoints-max", kInteger, &Config::checkpoints_max, "2", kAnyTime, 0, kIntMax},

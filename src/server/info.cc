@@ -289,6 +289,7 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("compactions", stats.compactions);
   out.Count("compaction_bytes_read", stats.compaction_bytes_read);
   out.Count("compaction_bytes_written", stats.compaction_bytes_written);
+  out.Count("dictionaries_written", stats.dictionaries_written);
   out.Format(
       "write_amplification", "%.2f",
       Ratio(stats.flush_bytes_written + stats.compaction_bytes_written, stats.user_bytes_written));

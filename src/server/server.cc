@@ -151,6 +151,7 @@ Status Server::OpenEngine() {
   options.durability = DurabilityOf(config_);
   options.memory_limit_bytes = memory_limit_bytes_;
   options.compression_level = static_cast<int>(config_.compression_level);
+  if (!config_.compression_dictionary) options.dictionary_sample_bytes = 0;
   options.compaction_policy = PolicyKindOf(config_);
   options.open_tables_max = open_tables_max_;
   options.counted_prefix_size = CountedPrefixSize;

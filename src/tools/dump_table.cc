@@ -33,7 +33,7 @@ void PrintProperties(LinePrinter& out, BlockHandle handle, const TableProperties
     out.Signed("last_expiry_ms", properties.last_expiry_ms);
   }
   out.Number("key_bytes", properties.key_bytes).Number("value_bytes", properties.value_bytes);
-  out.Number("data_bytes", properties.data_bytes);
+  out.Number("raw_bytes", properties.raw_bytes).Number("data_bytes", properties.data_bytes);
   out.Bytes("smallest", properties.smallest_key).Bytes("largest", properties.largest_key).End();
 }
 
@@ -53,6 +53,10 @@ void Dumper::Table(const TableToDump& what, const File& file) {
     out_.Number("expiry_blocks", parts.expiry_block_count()).End();
   }
   if (parts.properties()) PrintProperties(out_, footer.properties, *parts.properties());
+  if (parts.dictionary().size > 0) {
+    PrintHandle(out_, "dictionary", parts.dictionary());
+    out_.End();
+  }
   DataBlocks(parts);
   if (!options_.has_range()) ExpiryBlocks(parts);
 }

@@ -53,6 +53,7 @@ class RandomHistory {
     world_.options.tier_runs = 2 + static_cast<int>(policy_random_.Uniform(3));
     world_.options.runs_max = policy_random_.OneIn(3) ? 4 : 24;
     world_.options.compaction_policy = RandomPolicy();
+    world_.options.dictionary_sample_bytes = policy_random_.OneIn(2) ? 1024 : 0;
   }
   ~RandomHistory() { ForgetClients(); }
 

@@ -112,6 +112,7 @@ void TableChecker::CheckBlock(const Partition& partition, size_t i) {
     return;
   }
   ++report_->totals().blocks;
+  found_.raw_bytes += block->size_bytes();
   BlockIterator it;
   it.Reset(block);
   for (it.SeekToFirst(); it.Valid(); it.Next()) CheckEntry(it.entry(), partition, i, handle.offset);
@@ -211,6 +212,7 @@ void TableChecker::CompareWithProperties() {
   Compare(who, "last expiry", said.last_expiry_ms, found_.last_expiry_ms);
   Compare(who, "key bytes", said.key_bytes, found_.key_bytes);
   Compare(who, "value bytes", said.value_bytes, found_.value_bytes);
+  Compare(who, "raw bytes", said.raw_bytes, found_.raw_bytes);
   if (said.smallest_key != found_.smallest_key) {
     Problem(std::nullopt, "the properties block has another smallest key than the table");
   }

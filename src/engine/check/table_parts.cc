@@ -23,6 +23,7 @@ void TableParts::Open() {
   file_seed_ = FileSeed(footer_->database_id, footer_->file_number);
   ReadProperties();
   ReadIndex();
+  ReadDictionary();
 }
 
 std::optional<TableFooter> TableParts::ReadFooter() {
@@ -45,7 +46,8 @@ std::optional<TableFooter> TableParts::ReadFooter() {
   if (footer.magic != kTableMagic) return bad("no table footer");
   if (footer.checksum != FooterChecksum(footer)) return bad("bad checksum of the footer");
   if (footer.version != kTableFormatVersion) {
-    return bad("table format " + std::to_string(footer.version) + " is unknown to this program");
+    return bad("table format " + std::to_string(footer.version) + ", this program knows " +
+               std::to_string(kTableFormatVersion));
   }
   if (database_id_ && footer.database_id != *database_id_) {
     ComplainAt(offset, "belongs to another database");
@@ -93,8 +95,23 @@ void TableParts::ReadIndex() {
   const auto contents = ReadPlainPart(footer_->index);
   if (!contents) return;
   index_ = Index::Make(contents->slice(), footer_->partitions);
-  if (index_ && index_->end() != footer_->index.offset) index_.reset();
+  if (index_ && index_->end() > footer_->index.offset) index_.reset();
   if (!index_) ComplainAt(footer_->index.offset, "malformed index");
+}
+
+// Its place is known without the properties: it is whatever the other parts leave.
+void TableParts::ReadDictionary() {
+  if (!index_) return;
+  const BlockHandle rest{index_->end(), footer_->index.offset - index_->end()};
+  if (properties_ && !DictionaryPart(*footer_, *properties_, rest.offset)) {
+    ComplainAt(footer_->properties.offset, "dictionary of a wrong size in properties");
+  }
+  if (rest.size <= kTrailerBytes) return;
+  dictionary_part_ = {rest.offset, rest.size - kTrailerBytes};
+  const auto contents = ReadPlainPart(dictionary_part_);
+  if (!contents) return;
+  dictionary_ = Dictionary::Make(contents->slice());
+  if (!dictionary_) ComplainAt(dictionary_part_.offset, "malformed dictionary");
 }
 
 std::shared_ptr<const Partition> TableParts::ReadPartition(size_t i) {
@@ -139,13 +156,21 @@ std::optional<TableParts::Contents> TableParts::ReadPart(BlockHandle part) {
   stored.type = static_cast<CompressionType>(covered.back());
   if (stored.type == CompressionType::kNone) return stored;
   const std::optional<uint64_t> size = DecompressedSize(stored.slice());
-  if (stored.type != CompressionType::kZstd || !size || *size > kBlockBytesMax) {
+  if (stored.type > CompressionType::kZstdWithDictionary || !size || *size > kBlockBytesMax) {
     ComplainAt(part.offset, "unknown compression");
+    return std::nullopt;
+  }
+  const bool with_dictionary = stored.type == CompressionType::kZstdWithDictionary;
+  if (with_dictionary && !dictionary_) {
+    ComplainAt(part.offset, "needs the table's dictionary, which is not there");
     return std::nullopt;
   }
   Contents contents{std::make_unique_for_overwrite<char[]>(static_cast<size_t>(*size)),
                     static_cast<size_t>(*size), stored.type};
-  if (Decompress(stored.slice(), contents.bytes.get(), contents.size)) return contents;
+  if (Decompress(stored.slice(), contents.bytes.get(), contents.size,
+                 with_dictionary ? dictionary_.get() : nullptr)) {
+    return contents;
+  }
   ComplainAt(part.offset, "does not decompress");
   return std::nullopt;
 }

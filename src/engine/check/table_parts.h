@@ -4,7 +4,7 @@
 // can be read even so: for tools. The order of trust is that of the file's end: without a footer
 // nothing is found, without an index no partition, without a partition none of its blocks.
 //
-// Units      Memory: index and properties of one table, and the partition and block that are being read.
+// Units      Memory: index, properties and dictionary of one table, and the partition and block that are being read.
 // Threads    one at a time. Borrows the file.
 // Errors     go to `complain`, with the offset. What could not be had is then absent.
 // See also: table/table_format.h (the bytes), table/table_reader.h.
@@ -17,6 +17,7 @@
 #include <string>
 
 #include "engine/table/block_reader.h"
+#include "engine/table/dictionary.h"
 #include "engine/table/index.h"
 #include "engine/table/partition.h"
 #include "engine/table/table_format.h"
@@ -42,6 +43,9 @@ class TableParts {
   const std::optional<Index>& index() const { return index_; }
   // Over the expiry blocks; absent also if there are none.
   const std::optional<Index>& expiry_index() const { return expiry_index_; }
+
+  // The dictionary; size 0 if there is none, or nobody knows.
+  BlockHandle dictionary() const { return dictionary_part_; }
 
   size_t partition_count() const { return index_ ? index_->blocks() : 0; }
   BlockHandle PartitionAt(size_t i) const { return index_->BlockAt(i); }
@@ -70,6 +74,7 @@ class TableParts {
   std::optional<Contents> ReadPlainPart(BlockHandle part);
   void ReadProperties();
   void ReadIndex();
+  void ReadDictionary();
   bool Read(uint64_t offset, size_t size, char* to);
   void ComplainAt(uint64_t offset, std::string what);
 
@@ -84,6 +89,8 @@ class TableParts {
   std::optional<TableProperties> properties_;
   std::optional<Index> index_;
   std::optional<Index> expiry_index_;
+  BlockHandle dictionary_part_;
+  std::unique_ptr<const Dictionary> dictionary_;
 };
 
 }  // namespace varve

@@ -20,7 +20,12 @@ namespace {
 class OutputTables {
  public:
   OutputTables(const TableJobContext& context, int level, TableJobResult* result)
-      : context_(context), level_(level), result_(result) {}
+      : context_(context),
+        level_(level),
+        result_(result),
+        table_options_(TableOptions::From(context.options)) {
+    if (level > 0) table_options_.dictionary_sample_bytes = context.options.dictionary_sample_bytes;
+  }
 
   Status Add(const Entry& entry) {
     if (!builder_) RETURN_IF_ERROR(Begin());
@@ -57,12 +62,14 @@ class OutputTables {
     Result<std::unique_ptr<File>> file = context_.env->Open(Path(number_), OpenMode::kCreate);
     if (!file.ok()) return file.status();
     file_ = std::move(*file);
-    builder_.emplace(TableOptions::From(context_.options), *file_, number_, context_.database_id);
+    builder_.emplace(table_options_, *file_, number_, context_.database_id);
     return Status::Ok();
   }
 
   Status FinishTable() {
     const Result<TableProperties> written = builder_->Finish();
+    // One try a job: its tables are alike.
+    if (builder_->dictionary_is_useless()) table_options_.dictionary_sample_bytes = 0;
     builder_.reset();
     if (!written.ok()) return written.status();
     RETURN_IF_ERROR(file_->Sync());
@@ -84,6 +91,7 @@ class OutputTables {
     meta->first_expiry_ms = p.first_expiry_ms;
     meta->last_expiry_ms = p.last_expiry_ms;
     result_->bytes_written += p.file_bytes;
+    result_->dictionaries += p.dictionary_bytes > 0 ? 1 : 0;
     result_->outputs.push_back({std::move(meta), std::move(*reader)});
     return Status::Ok();
   }
@@ -91,6 +99,7 @@ class OutputTables {
   const TableJobContext& context_;
   const int level_;
   TableJobResult* result_;
+  TableOptions table_options_;
   size_t begun_ = 0;
   uint64_t number_ = 0;
   std::unique_ptr<File> file_;

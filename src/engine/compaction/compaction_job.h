@@ -43,6 +43,7 @@ struct TableJobResult {
   uint64_t bytes_read = 0;
   uint64_t bytes_written = 0;
   uint64_t entries_dropped = 0;
+  uint64_t dictionaries = 0;  // outputs that have one
 };
 
 // What both kinds of job are given.

@@ -56,6 +56,8 @@ class Block {
   void PrefetchSeek(Slice target) const;
 
   size_t entries() const { return entries_; }
+  // Of its contents, as they were before compression.
+  size_t size_bytes() const { return size_; }
   // All memory the block holds, what the allocator adds included, roughly.
   size_t charge_bytes() const;
 

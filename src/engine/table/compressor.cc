@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "engine/table/dictionary.h"
 
 namespace varve {
 
@@ -49,12 +50,16 @@ bool CompressPieces(ZSTD_CCtx* context, std::span<const Slice> pieces, ZSTD_outB
 
 }  // namespace
 
-size_t Compress(std::span<const Slice> pieces, size_t size, int level, char* to) {
+size_t Compress(std::span<const Slice> pieces, size_t size, int level, char* to,
+                const CompressionDictionary* dictionary) {
   if (level == 0 || pieces.empty()) return 0;
   ZSTD_CCtx* context = CompressionContext();
   if (context == nullptr) return 0;
   ZSTD_CCtx_reset(context, ZSTD_reset_session_only);  // The last one may have given up midway.
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_dictIDFlag, 0);  // the table knows which one it is
+  // Stays until another call: no dictionary has to be said as well.
+  ZSTD_CCtx_refCDict(context, dictionary == nullptr ? nullptr : dictionary->get());
 
   ZSTD_outBuffer out = {to, CompressedBytesMax(size), 0};
   if (pieces.size() == 1) {
@@ -71,9 +76,13 @@ std::optional<uint64_t> DecompressedSize(Slice frame) {
   return size;
 }
 
-bool Decompress(Slice frame, char* to, size_t size) {
+bool Decompress(Slice frame, char* to, size_t size, const Dictionary* dictionary) {
   ZSTD_DCtx* context = DecompressionContext();
   if (context == nullptr) return false;
+  if (dictionary != nullptr) {
+    return ZSTD_decompress_usingDDict(context, to, size, frame.data(), frame.size(),
+                                      dictionary->get()) == size;
+  }
   return ZSTD_decompressDCtx(context, to, size, frame.data(), frame.size()) == size;
 }
 

@@ -41,7 +41,11 @@ TableBuilder::TableBuilder(const TableOptions& options, File& file, uint64_t fil
       file_number_(file_number),
       database_id_(database_id),
       file_seed_(FileSeed(database_id, file_number)),
-      buffer_(std::make_unique_for_overwrite<char[]>(kBufferBytes)) {}
+      buffer_(std::make_unique_for_overwrite<char[]>(kBufferBytes)) {
+  if (options_.dictionary_sample_bytes > 0 && options_.compression_level > 0) {
+    trainer_.emplace(options_.dictionary_sample_bytes, options_.compression_level);
+  }
+}
 
 Status TableBuilder::Add(const Entry& entry) {
   const size_t shared = CommonPrefixSize(last_key_, entry.key);
@@ -102,7 +106,13 @@ void TableBuilder::BeginBlock(Slice separator) {
 Status TableBuilder::FinishBlock() {
   const Slice contents = block_.Finish();
   BlockHandle handle;
-  RETURN_IF_ERROR(WritePart({&contents, 1}, options_.compression_level, &handle));
+  RETURN_IF_ERROR(
+      WritePart({&contents, 1}, options_.compression_level, &handle, dictionary_.get()));
+  properties_.raw_bytes += contents.size();
+  if (trainer_) {
+    trainer_->Add(contents, handle.size);
+    if (trainer_->full()) TrainDictionary();
+  }
   BlockWritten(handle);
   return Status::Ok();
 }
@@ -111,7 +121,27 @@ Status TableBuilder::WriteAlone(const Entry& entry) {
   const std::array<Slice, 3> pieces = block_.EncodeAlone(entry);
   BlockHandle handle;
   RETURN_IF_ERROR(WritePart(pieces, options_.compression_level, &handle));
+  properties_.raw_bytes += TotalSize(pieces);
   BlockWritten(handle);
+  return Status::Ok();
+}
+
+void TableBuilder::TrainDictionary() {
+  dictionary_bytes_ = trainer_->Train();
+  trainer_.reset();
+  if (!dictionary_bytes_.empty()) {
+    dictionary_ = CompressionDictionary::Make(dictionary_bytes_, options_.compression_level);
+  }
+  if (!dictionary_) dictionary_bytes_.clear();
+  dictionary_is_useless_ = !dictionary_;
+}
+
+Status TableBuilder::WriteDictionary() {
+  if (dictionary_bytes_.empty()) return Status::Ok();
+  const Slice contents = dictionary_bytes_;
+  BlockHandle handle;
+  RETURN_IF_ERROR(WritePart({&contents, 1}, 0, &handle));
+  properties_.dictionary_bytes = handle.size;
   return Status::Ok();
 }
 
@@ -128,6 +158,7 @@ void TableBuilder::FinishPartition() {
   partition_.reset();
 }
 
+// With the dictionary between them and their index.
 Status TableBuilder::WritePartitions(BlockHandle* index) {
   if (partition_) FinishPartition();
   const uint64_t begin = offset_;
@@ -139,6 +170,7 @@ Status TableBuilder::WritePartitions(BlockHandle* index) {
     partitions.BeginBlock(partition.separator);
     partitions.EndBlock(handle.end() - begin);
   }
+  RETURN_IF_ERROR(WriteDictionary());
   const std::string contents = partitions.Finish();
   const Slice piece = contents;
   return WritePart({&piece, 1}, 0, index);
@@ -186,11 +218,11 @@ Result<TableProperties> TableBuilder::Finish() {
 uint64_t TableBuilder::EstimatedFileBytes() const {
   return offset_ + block_.size_bytes() + partition_bytes_ +
          (partition_ ? partition_->size_bytes() : 0) + expiry_.size_bytes() + 2 * last_key_.size() +
-         4 * kTrailerBytes + sizeof(TableFooter);
+         dictionary_bytes_.size() + 4 * kTrailerBytes + sizeof(TableFooter);
 }
 
 Status TableBuilder::WritePart(std::span<const Slice> pieces, int compression_level,
-                               BlockHandle* handle) {
+                               BlockHandle* handle, const CompressionDictionary* dictionary) {
   const size_t size = TotalSize(pieces);
   if (size + kTrailerBytes > kBufferBytes) {
     return WriteLargePart(pieces, size, compression_level, handle);
@@ -198,13 +230,15 @@ Status TableBuilder::WritePart(std::span<const Slice> pieces, int compression_le
   if (buffered_bytes_ + size + kTrailerBytes > kBufferBytes) RETURN_IF_ERROR(FlushBuffer());
 
   char* const begin = buffer_.get() + buffered_bytes_;
-  const size_t compressed_size = Compress(pieces, size, compression_level, begin);
+  const size_t compressed_size = Compress(pieces, size, compression_level, begin, dictionary);
   char* end = begin + compressed_size;
   if (compressed_size == 0) {
     for (const Slice piece : pieces) end = std::copy(piece.begin(), piece.end(), end);
   }
   *handle = {offset_, static_cast<uint64_t>(end - begin)};
-  *end++ = static_cast<char>(compressed_size > 0 ? CompressionType::kZstd : CompressionType::kNone);
+  const CompressionType compressed =
+      dictionary != nullptr ? CompressionType::kZstdWithDictionary : CompressionType::kZstd;
+  *end++ = static_cast<char>(compressed_size > 0 ? compressed : CompressionType::kNone);
   StoreFixed64(end,
                Hash(Slice(begin, static_cast<size_t>(end - begin)), PartSeed(file_seed_, offset_)));
   buffered_bytes_ += static_cast<size_t>(handle->size) + kTrailerBytes;

@@ -2,8 +2,9 @@
 //
 //   1. add      entries gather in a block; when it is full, or before a value as large as one, it
 //               is compressed, sealed with its checksum and put into a write buffer
+//      Once there are enough of them, a dictionary may be trained for those to come (dictionary.h)
 //   2. write    the buffer goes to the file whenever it is full, not block by block
-//   3. finish   expiry blocks, partitions, index, properties and footer follow
+//   3. finish   expiry blocks, partitions, dictionary, index, properties and footer follow
 //
 // A large value gets a block of its own that is never assembled: it is compressed or written from
 // where it lies, so that 512 MB pass through here without a copy.
@@ -28,6 +29,7 @@
 #include "engine/entry.h"
 #include "engine/options.h"
 #include "engine/table/block_builder.h"
+#include "engine/table/dictionary.h"
 #include "engine/table/expiry_index.h"
 #include "engine/table/index.h"
 #include "engine/table/partition.h"
@@ -41,6 +43,8 @@ struct TableOptions {
   uint32_t block_bytes = 16 * 1024;  // before compression; only a large entry makes a larger block
   int compression_level = 1;         // zstd; 0 stores blocks as they are
   int filter_bits_per_key = 10;      // 0: no filter
+  // A dictionary is trained from so much of the table's beginning, and used if it pays; 0: none.
+  size_t dictionary_sample_bytes = 0;
 
   static TableOptions From(const Options& options) {
     return {options.block_bytes, options.compression_level, options.filter_bits_per_key};
@@ -59,6 +63,8 @@ class TableBuilder {
   Result<TableProperties> Finish();
 
   uint64_t entries() const { return properties_.entries; }
+  // A dictionary was trained for nothing: what follows in the order of keys is probably no better.
+  bool dictionary_is_useless() const { return dictionary_is_useless_; }
   // How long the file would be if it were finished now, a little too much.
   uint64_t EstimatedFileBytes() const;
 
@@ -74,8 +80,11 @@ class TableBuilder {
   void FinishPartition();
   Status WriteExpiryBlocks();
   Status WritePartitions(BlockHandle* index);
+  void TrainDictionary();
+  Status WriteDictionary();
   // A part of the file, in pieces: contents, type, checksum.
-  Status WritePart(std::span<const Slice> pieces, int compression_level, BlockHandle* handle);
+  Status WritePart(std::span<const Slice> pieces, int compression_level, BlockHandle* handle,
+                   const CompressionDictionary* dictionary = nullptr);
   Status WriteLargePart(std::span<const Slice> pieces, size_t size, int compression_level,
                         BlockHandle* handle);
   Status FlushBuffer();
@@ -87,7 +96,11 @@ class TableBuilder {
   const uint64_t file_seed_;
 
   BlockBuilder block_;
-  uint32_t blocks_ = 0;                        // finished
+  std::optional<DictionaryTrainer> trainer_;  // until it has its sample
+  bool dictionary_is_useless_ = false;
+  std::string dictionary_bytes_;
+  std::unique_ptr<const CompressionDictionary> dictionary_;  // of data blocks from now on; or null
+  uint32_t blocks_ = 0;                                      // finished
   std::optional<PartitionBuilder> partition_;  // that of the next block, once it has begun
   // Those before, as they will be written. They are a hundredth of the table.
   struct FinishedPartition {

@@ -4,6 +4,8 @@
 //   expiry block 0 .. m-1  where to find what expires when (expiry_index.h); none if nothing expires
 //   partition 0 .. p-1     filter and index of kPartitionBlocks data blocks each, the last of what is
 //                          left (partition.h)
+//   dictionary             what zstd was told before it compressed data blocks (dictionary.h); seldom
+//                          there. It ends where the index begins, and the properties say its size
 //   index block            where each partition begins and ends (index.h)
 //   properties block       counts, sizes, key range (table_properties.h)
 //   footer                 96 bytes, at the very end
@@ -56,7 +58,7 @@
 //
 // A table is valid if and only if the file is as long as its footer says, the parts fill it
 // exactly, all checksums match, and database and number are those it was opened as.
-// Change together: block_builder.cc, block_reader.cc, expiry_index.cc, filter.cc, index.cc, partition.cc,
+// Change together: block_builder.cc, block_reader.cc, dictionary.cc, expiry_index.cc, filter.cc, index.cc, partition.cc,
 // table_properties.cc, table_builder.cc, table_reader.cc, check/table_parts.cc, tools/dump_table.cc,
 // docs/FORMATS.md, tests/compat/
 #pragma once
@@ -74,7 +76,8 @@ namespace varve {
 // On disk. Never renumber.
 enum class CompressionType : uint8_t {
   kNone = 0,
-  kZstd = 1,  // one frame that tells its content's size
+  kZstd = 1,                // one frame that tells its content's size
+  kZstdWithDictionary = 2,  // the same, compressed with the table's dictionary; data blocks only
 };
 static_assert(sizeof(CompressionType) == 1);
 
@@ -116,7 +119,7 @@ static_assert(sizeof(TableFooter) == 96 && std::is_trivially_copyable_v<TableFoo
 static_assert(offsetof(TableFooter, index) == 40 && offsetof(TableFooter, version) == 72);
 static_assert(offsetof(TableFooter, checksum) == 80 && offsetof(TableFooter, magic) == 88);
 
-inline constexpr uint64_t kTableFormatVersion = 2;
+inline constexpr uint64_t kTableFormatVersion = 3;
 inline constexpr uint64_t kTableMagic = 0x4c42544556524156;  // "VARVETBL"
 
 inline uint64_t FooterChecksum(const TableFooter& footer) {

@@ -22,6 +22,8 @@ enum Tag : uint64_t {
   kSmallestKey = 9,
   kLargestKey = 10,
   kExpiryIndex = 11,
+  kRawBytes = 20,
+  kDictionaryBytes = 21,
 };
 
 struct NumberField {
@@ -29,9 +31,14 @@ struct NumberField {
   uint64_t TableProperties::*member;
 };
 constexpr NumberField kNumberFields[] = {
-    {kEntries, &TableProperties::entries},        {kTombstones, &TableProperties::tombstones},
-    {kExpiring, &TableProperties::expiring},      {kKeyBytes, &TableProperties::key_bytes},
-    {kValueBytes, &TableProperties::value_bytes}, {kDataBytes, &TableProperties::data_bytes},
+    {kEntries, &TableProperties::entries},
+    {kTombstones, &TableProperties::tombstones},
+    {kExpiring, &TableProperties::expiring},
+    {kKeyBytes, &TableProperties::key_bytes},
+    {kValueBytes, &TableProperties::value_bytes},
+    {kDataBytes, &TableProperties::data_bytes},
+    {kRawBytes, &TableProperties::raw_bytes},
+    {kDictionaryBytes, &TableProperties::dictionary_bytes},
 };
 
 struct TimeField {
@@ -106,6 +113,15 @@ bool DecodeProperties(Slice bytes, TableProperties* properties) {
     if (!DecodeField(tag, field, properties)) return false;
   }
   return true;
+}
+
+std::optional<BlockHandle> DictionaryPart(const TableFooter& footer,
+                                          const TableProperties& properties,
+                                          uint64_t partitions_end) {
+  const uint64_t gap = footer.index.offset - partitions_end;
+  const uint64_t size = gap > kTrailerBytes ? gap - kTrailerBytes : 0;
+  if (size != properties.dictionary_bytes || (size == 0 && gap > 0)) return std::nullopt;
+  return BlockHandle{partitions_end, size};
 }
 
 }  // namespace varve

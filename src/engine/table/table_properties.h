@@ -9,9 +9,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/slice.h"
+#include "engine/table/table_format.h"
 
 namespace varve {
 
@@ -23,7 +25,9 @@ struct TableProperties {
   int64_t last_expiry_ms = 0;
   uint64_t key_bytes = 0;  // before compression
   uint64_t value_bytes = 0;
-  uint64_t data_bytes = 0;  // data blocks as they lie in the file
+  uint64_t data_bytes = 0;        // data blocks as they lie in the file
+  uint64_t raw_bytes = 0;         // their contents before compression
+  uint64_t dictionary_bytes = 0;  // 0: there is none
   std::string smallest_key;
   std::string largest_key;
   std::string expiry_index;  // over the expiry blocks, see expiry_index.h; empty if nothing expires
@@ -36,5 +40,11 @@ std::string EncodeProperties(const TableProperties& properties);
 
 // False if the bytes make no sense. Leaves file_bytes alone.
 bool DecodeProperties(Slice bytes, TableProperties* properties);
+
+// The dictionary fills what is left between the partitions and the index. Size 0 if there is none;
+// nothing if that is not what the properties say. REQUIRES: partitions_end <= footer.index.offset.
+std::optional<BlockHandle> DictionaryPart(const TableFooter& footer,
+                                          const TableProperties& properties,
+                                          uint64_t partitions_end);
 
 }  // namespace varve

@@ -72,8 +72,7 @@ Status TableReader::CheckFooter(const TableFooter& footer, uint64_t size,
   if (footer.checksum != FooterChecksum(footer)) return CorruptAt("bad checksum", offset);
   if (footer.version != kTableFormatVersion) {
     return Status::Corruption(path_ + ": table format " + std::to_string(footer.version) +
-                              " in the footer at " + std::to_string(offset) + ", known is " +
-                              std::to_string(kTableFormatVersion));
+                              ", this program knows " + std::to_string(kTableFormatVersion));
   }
   if (footer.database_id != database_id) return CorruptAt("table of another database", offset);
   if (footer.file_number != file_number_) return CorruptAt("table of another number", offset);
@@ -108,7 +107,7 @@ Status TableReader::ReadParts(const TableFooter& footer, Slice bytes) {
   if (!properties_bytes.ok()) return properties_bytes.status();
 
   std::optional<Index> index = Index::Make(*index_bytes, footer.partitions);
-  if (!index || index->end() != footer.index.offset) {
+  if (!index || index->end() > footer.index.offset) {
     return CorruptAt("malformed index", footer.index.offset);
   }
   index_ = *std::move(index);
@@ -127,7 +126,19 @@ Status TableReader::ReadParts(const TableFooter& footer, Slice bytes) {
   }
   properties_.expiry_index = {};  // its bytes are in expiry_index_
   properties_.file_bytes = footer.file_bytes;
-  return Status::Ok();
+  return ReadDictionary(footer);
+}
+
+Status TableReader::ReadDictionary(const TableFooter& footer) {
+  const std::optional<BlockHandle> part = DictionaryPart(footer, properties_, index_.end());
+  if (!part) return CorruptAt("dictionary of a wrong size in properties", footer.properties.offset);
+  if (part->size == 0) return Status::Ok();
+  std::string stored(static_cast<size_t>(part->size) + kTrailerBytes, '\0');
+  RETURN_IF_ERROR(ReadBytes(part->offset, stored.size(), stored.data()));
+  const Result<Slice> bytes = PlainPart(*part, stored);
+  if (!bytes.ok()) return bytes.status();
+  dictionary_ = Dictionary::Make(*bytes);
+  return dictionary_ ? Status::Ok() : CorruptAt("malformed dictionary", part->offset);
 }
 
 Result<Slice> TableReader::PlainPart(BlockHandle part, Slice stored) const {
@@ -224,7 +235,7 @@ Result<std::shared_ptr<const Block>> TableReader::LoadBlock(ReadCall call,
   const Result<CompressionType> type = VerifyPart(handle, stored);
   if (!type.ok()) return type.status();
   const Slice contents = stored.substr(0, size - kTrailerBytes);
-  return *type == CompressionType::kZstd ? DecompressBlock(handle, contents)
+  return *type != CompressionType::kNone ? DecompressBlock(handle, *type, contents)
                                          : MakeBlock(handle, std::move(bytes), contents.size());
 }
 
@@ -234,7 +245,7 @@ Result<std::shared_ptr<const Block>> TableReader::DecodeBlock(BlockHandle handle
   const Result<CompressionType> type = VerifyPart(handle, stored);
   if (!type.ok()) return type.status();
   const Slice contents = stored.substr(0, static_cast<size_t>(handle.size));
-  if (*type == CompressionType::kZstd) return DecompressBlock(handle, contents);
+  if (*type != CompressionType::kNone) return DecompressBlock(handle, *type, contents);
   auto bytes = std::make_unique_for_overwrite<char[]>(contents.size());
   std::memcpy(bytes.get(), contents.data(), contents.size());
   return MakeBlock(handle, std::move(bytes), contents.size());
@@ -247,18 +258,22 @@ Result<CompressionType> TableReader::VerifyPart(BlockHandle part, Slice stored) 
     return CorruptAt("bad checksum", part.offset);
   }
   const auto type = static_cast<CompressionType>(covered.back());
-  if (type != CompressionType::kNone && type != CompressionType::kZstd) {
+  const bool needs_dictionary = type == CompressionType::kZstdWithDictionary;
+  if (type > CompressionType::kZstdWithDictionary || (needs_dictionary && !dictionary_)) {
     return CorruptAt("unknown compression", part.offset);
   }
   return type;
 }
 
 Result<std::shared_ptr<const Block>> TableReader::DecompressBlock(BlockHandle handle,
+                                                                  CompressionType type,
                                                                   Slice frame) const {
   const std::optional<uint64_t> size = DecompressedSize(frame);
   if (!size || *size > kBlockBytesMax) return CorruptAt("block of unknown size", handle.offset);
   auto bytes = std::make_unique_for_overwrite<char[]>(static_cast<size_t>(*size));
-  if (!Decompress(frame, bytes.get(), static_cast<size_t>(*size))) {
+  const bool with_dictionary = type == CompressionType::kZstdWithDictionary;
+  if (!Decompress(frame, bytes.get(), static_cast<size_t>(*size),
+                  with_dictionary ? dictionary_.get() : nullptr)) {
     return CorruptAt("block that does not decompress", handle.offset);
   }
   return MakeBlock(handle, std::move(bytes), static_cast<size_t>(*size));
@@ -314,7 +329,8 @@ Status TableReader::VerifyStored(BlockHandle part) const {
 
 size_t TableReader::memory_bytes() const {
   return sizeof(*this) + index_.memory_bytes() + expiry_index_.memory_bytes() + path_.capacity() +
-         properties_.smallest_key.capacity() + properties_.largest_key.capacity();
+         properties_.smallest_key.capacity() + properties_.largest_key.capacity() +
+         (dictionary_ ? dictionary_->memory_bytes() : 0);
 }
 
 Status TableReader::CorruptAt(const char* what, uint64_t offset) const {

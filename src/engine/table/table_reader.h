@@ -1,7 +1,7 @@
 // engine/table/table_reader.h: an open table.
 //
-// Opening reads and verifies the end of the file: footer, properties, and the index over the partitions. That
-// is a few kilobytes, which stay in memory as long as the reader does; partitions and blocks
+// Opening reads and verifies the end of the file: footer, properties, the index over the partitions, and the
+// dictionary if there is one. That is a few kilobytes, which stay in memory as long as the reader does; partitions and blocks
 // are read when they are asked for, and kept by whoever wants to. A point lookup goes
 //
 //   FindPartition   index: the one partition that may know the key
@@ -23,6 +23,7 @@
 
 #include "base/result.h"
 #include "engine/table/block_reader.h"
+#include "engine/table/dictionary.h"
 #include "engine/table/index.h"
 #include "engine/table/partition.h"
 #include "engine/table/table_format.h"
@@ -103,6 +104,7 @@ class TableReader {
   Status CheckLayout(const TableFooter& footer) const;
   // `bytes` are those from the index on.
   Status ReadParts(const TableFooter& footer, Slice bytes);
+  Status ReadDictionary(const TableFooter& footer);
   Result<std::shared_ptr<const Partition>> LoadPartition(ReadCall call, size_t i) const;
   // The contents of a part that is never compressed.
   Result<Slice> PlainPart(BlockHandle part, Slice stored) const;
@@ -114,7 +116,8 @@ class TableReader {
   Status VerifyStored(BlockHandle part) const;
   Result<std::shared_ptr<const Block>> MakeBlock(BlockHandle handle, std::unique_ptr<char[]> bytes,
                                                  size_t size) const;
-  Result<std::shared_ptr<const Block>> DecompressBlock(BlockHandle handle, Slice frame) const;
+  Result<std::shared_ptr<const Block>> DecompressBlock(BlockHandle handle, CompressionType type,
+                                                       Slice frame) const;
   Status CorruptAt(const char* what, uint64_t offset) const;
 
   const std::unique_ptr<File> file_;
@@ -123,6 +126,7 @@ class TableReader {
   const uint64_t file_seed_;
   Index index_;  // over the partitions
   Index expiry_index_;
+  std::unique_ptr<const Dictionary> dictionary_;  // null if there is none
   TableProperties properties_;
 };
 

@@ -176,6 +176,22 @@ TEST_CASE("check of a table: a lie under a sound checksum is found") {
          t.Reseal(t.footer.properties);
        },
        "the properties block says entries 11, found 10"},
+      {"properties that say another size before compression",
+       [](CheckedTable& t) {
+         const size_t at = t.bytes.find("\x14\x02", t.footer.properties.offset);
+         REQUIRE(at != std::string::npos);
+         t.bytes[at + 2] ^= 1;
+         t.Reseal(t.footer.properties);
+       },
+       "the properties block says raw bytes"},
+      {"properties that name a dictionary where there is none",
+       [](CheckedTable& t) {
+         const size_t at = t.bytes.find(std::string("\x15\x01\x00", 3), t.footer.properties.offset);
+         REQUIRE(at != std::string::npos);
+         t.bytes[at + 2] = 1;
+         t.Reseal(t.footer.properties);
+       },
+       "dictionary of a wrong size"},
       {"an expiry index that leads to a block that is not there",
        [](CheckedTable& t) {
          const BlockHandle block = t.expiry_block();
