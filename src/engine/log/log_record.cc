@@ -119,7 +119,7 @@ Status CheckLogFileHeader(Slice bytes, uint64_t database_id, uint64_t segment, S
   const uint32_t version = LoadFixed32(bytes.data() + kFileVersionAt);
   if (version != kLogFormatVersion) {
     return Status::Corruption(std::string(path) + ": log format " + std::to_string(version) +
-                              " is newer than this program");
+                              ", this program knows " + std::to_string(kLogFormatVersion));
   }
   if (LoadFixed64(bytes.data() + kFileDatabaseAt) != database_id) {
     return Status::Corruption(std::string(path) + ": belongs to another database");

@@ -209,7 +209,7 @@ Status Reader::ReadHeader() {
   const uint32_t version = LoadFixed32(file_.data() + kHeaderVersionAt);
   if (version != kManifestFormatVersion) {
     return Status::Corruption(path_ + ": manifest format " + std::to_string(version) +
-                              " is newer than this program");
+                              ", this program knows " + std::to_string(kManifestFormatVersion));
   }
   if (LoadFixed64(file_.data() + kHeaderNumberAt) != contents_.number) {
     return Status::Corruption(path_ + ": is manifest " +

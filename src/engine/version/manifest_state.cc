@@ -17,8 +17,8 @@ Status CheckRises(const std::optional<uint64_t>& to, uint64_t from, const char* 
 // Says who we are, once, at the beginning.
 Status CheckIdentity(const ManifestState& state, const VersionEdit& edit) {
   if (edit.format_version && *edit.format_version > kDatabaseFormatVersion) {
-    return Status::Corruption("newer format: database version " +
-                              std::to_string(*edit.format_version));
+    return Status::Corruption("database format " + std::to_string(*edit.format_version) +
+                              ", this program knows " + std::to_string(kDatabaseFormatVersion));
   }
   const bool first = state.database_id == 0;
   if (first && edit.database_id.value_or(0) == 0) return Nonsense("comes before the snapshot");
