@@ -33,7 +33,7 @@ class Cron {
 
   // A turn of the loop has ended that took so long.
   void CountTurn(uint64_t us) {
-    stats_.turns.Add(us);
+    stats_.turns_us.Add(us);
     if (us >= kSlowTurnUs) {
       ++slow_turns_;
       if (us > slowest_turn_us_) slowest_turn_us_ = us;

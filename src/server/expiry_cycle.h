@@ -51,7 +51,8 @@ class ExpiryCycle {
   ServerStats& stats_;
 
   View view_;
-  std::vector<Due> due_;  // taken, and not yet dealt with
+  std::vector<Due> due_;           // taken, and not yet dealt with
+  std::vector<uint64_t> lags_ms_;  // of those of them that had indeed expired
   bool under_way_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -182,6 +182,8 @@ void Stats(const InfoSource& source, Lines& out) {
   out.Count("sync_partial_err", 0);
   out.Count("expired_keys", stats.expired_keys);
   out.Count("expire_cycle_lag_msec", stats.expiry_lag_ms);
+  out.Count("expire_lag_p99_msec", stats.expiry_lags_ms.Percentile(99));
+  out.Count("expire_lag_max_msec", stats.expiry_lags_ms.max());
   out.Count("evicted_keys", 0);
   out.Count("evicted_clients", 0);
   out.Count("dropped_clients", stats.clients_dropped);
@@ -196,11 +198,11 @@ void Stats(const InfoSource& source, Lines& out) {
   out.Count("total_writes_processed", stats.writes);
   out.Count("waits_for_data", stats.waits);
   out.Count("writers_paused", stats.writers_paused);
-  out.Count("loop_turns", stats.turns.total());
-  out.Count("loop_turn_p50_usec", stats.turns.PercentileUs(50));
-  out.Count("loop_turn_p99_usec", stats.turns.PercentileUs(99));
-  out.Count("loop_turn_p9999_usec", stats.turns.PercentileUs(99.99));
-  out.Count("loop_turn_max_usec", stats.turns.max_us());
+  out.Count("loop_turns", stats.turns_us.total());
+  out.Count("loop_turn_p50_usec", stats.turns_us.Percentile(50));
+  out.Count("loop_turn_p99_usec", stats.turns_us.Percentile(99));
+  out.Count("loop_turn_p9999_usec", stats.turns_us.Percentile(99.99));
+  out.Count("loop_turn_max_usec", stats.turns_us.max());
 }
 
 void Replication(const InfoSource& source, Lines& out) {

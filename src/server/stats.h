@@ -5,9 +5,10 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <vector>
+
+#include "base/histogram.h"
 
 namespace varve {
 
@@ -16,38 +17,6 @@ struct CommandStats {
   uint64_t us = 0;        // see the stopwatch in dispatch.h
   uint64_t rejected = 0;  // refused before they ran
   uint64_t failed = 0;    // ran, and answered with an error
-};
-
-// How often something took how long: bucket n counts what took [2^(n-1), 2^n) microseconds.
-class DurationHistogram {
- public:
-  void Add(uint64_t us) {
-    const size_t bucket = static_cast<size_t>(std::bit_width(us));
-    ++counts_[bucket < kBuckets ? bucket : kBuckets - 1];
-    ++total_;
-    if (us > max_us_) max_us_ = us;
-  }
-  // The upper edge of the bucket in which the given share lies; 0 when nothing was added.
-  uint64_t PercentileUs(double percent) const {
-    const double wanted = static_cast<double>(total_) * percent / 100;
-    uint64_t seen = 0;
-    for (size_t bucket = 0; bucket < kBuckets; ++bucket) {
-      seen += counts_[bucket];
-      if (seen > 0 && static_cast<double>(seen) >= wanted) {
-        const uint64_t edge = (uint64_t{1} << bucket) - 1;
-        return edge < max_us_ ? edge : max_us_;
-      }
-    }
-    return max_us_;
-  }
-  uint64_t total() const { return total_; }
-  uint64_t max_us() const { return max_us_; }
-
- private:
-  static constexpr size_t kBuckets = 32;  // the last one begins at 18 minutes
-  std::array<uint64_t, kBuckets> counts_{};
-  uint64_t total_ = 0;
-  uint64_t max_us_ = 0;
 };
 
 // A counter's rate over the last kSamples samples.
@@ -94,8 +63,9 @@ struct ServerStats {
   uint64_t keyspace_misses = 0;
   uint64_t expired_keys = 0;
   uint64_t expiry_lag_ms = 0;  // of the latest key that went by itself in the last cycle
+  Histogram expiry_lags_ms;    // of every key that went by itself
   uint64_t memory_peak_bytes = 0;
-  DurationHistogram turns;
+  Histogram turns_us;  // of the loop, from one end to the next, without its sleep
   Rate commands_rate;
   Rate input_rate;
   Rate output_rate;

@@ -6,8 +6,6 @@
 #include <fstream>
 #include <string>
 
-#include "server/stats.h"
-
 #include <doctest/doctest.h>
 
 namespace varve {
@@ -68,19 +66,6 @@ TEST_CASE("machine: this process has memory, and may use some") {
   CHECK(UsableMemoryBytes() > 0);
   CHECK(UsableMemoryBytes() <= MachineMemoryBytes());
   CHECK(MeasureMemory().rss_bytes > 0);
-}
-
-TEST_CASE("stats: percentiles are the upper edge of their bucket, never beyond the longest") {
-  DurationHistogram histogram;
-  CHECK(histogram.PercentileUs(50) == 0);
-  for (int i = 0; i < 990; ++i) histogram.Add(10);
-  for (int i = 0; i < 10; ++i) histogram.Add(900);
-  CHECK(histogram.PercentileUs(50) == 15);
-  CHECK(histogram.PercentileUs(99) == 15);
-  CHECK(histogram.PercentileUs(99.9) == 900);
-  CHECK(histogram.max_us() == 900);
-  histogram.Add(UINT64_MAX);
-  CHECK(histogram.PercentileUs(100) == UINT64_MAX >> 33);
 }
 
 }  // namespace varve
