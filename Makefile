@@ -94,10 +94,13 @@ support_sources := $(call find,tests/support)
 unit_sources := $(call find,tests/unit tests/sim)
 client_sources := $(call find,tests/integration tests/crash)
 bench_sources := $(call find,tests/bench)
-test_sources := $(support_sources) $(unit_sources) $(client_sources) $(bench_sources)
+load_sources := $(call find,utils/load)
+load_parts := $(filter-out utils/load/load.cc,$(load_sources))
+test_sources := $(support_sources) $(unit_sources) $(client_sources) $(bench_sources) \
+                $(load_sources)
 
 programs := $(if $(server_main),$(B)/varve-server) $(if $(tool_sources),$(B)/varve-tool)
-test_programs := $(B)/varve-unit-tests \
+test_programs := $(B)/varve-unit-tests $(B)/varve-load \
                  $(foreach s,$(client_sources),$(B)/tests/$(basename $(notdir $(s))))
 
 # ---- Rules -----------------------------------------------------------------------------------
@@ -134,6 +137,10 @@ $(B)/obj/tests/%.o: tests/%.cc $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)$(CXX) $(all_flags) $(test_flags) -MMD -MP -c $< -o $@
 
+$(B)/obj/utils/%.o: utils/%.cc $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)$(CXX) $(all_flags) -I. -MMD -MP -c $< -o $@
+
 $(B)/libvarve.a: $(call objects,$(library_sources)) $(B)/sources
 	@rm -f $@
 	$(call say,AR,$@)$(AR) rcs $@ $(filter %.o,$^)
@@ -146,7 +153,12 @@ $(B)/varve-server: $(call objects,$(server_main)) $(B)/libvarve.a
 $(B)/varve-tool: $(call objects,$(tool_sources)) $(B)/libvarve.a
 	$(call say,LINK,$@)$(link)
 
-$(B)/varve-unit-tests: $(call objects,$(unit_sources) $(support_sources)) $(B)/libvarve.a
+$(B)/varve-unit-tests: $(call objects,$(unit_sources) $(support_sources) $(load_parts)) \
+                       $(B)/libvarve.a
+	$(call say,LINK,$@)$(link)
+
+# Not among the programs that are installed: it is for benchmarks.
+$(B)/varve-load: $(call objects,$(load_sources)) $(B)/libvarve.a
 	$(call say,LINK,$@)$(link)
 
 $(B)/varve-benchmarks: $(call objects,$(bench_sources)) $(B)/libvarve.a
@@ -205,10 +217,10 @@ format:
 
 # clang-tidy takes seconds a file. It looks again at what was compiled again, and at no more.
 .PHONY: tidy
-tidy: $(patsubst %.cc,$(B)/tidy/%,$(sources))
+tidy: $(patsubst %.cc,$(B)/tidy/%,$(sources) $(load_sources))
 $(B)/tidy/%: %.cc $(B)/obj/%.o .clang-tidy
 	@mkdir -p $(@D)
-	$(call say,TIDY,$<)clang-tidy --quiet $< -- $(all_flags) 2>/dev/null
+	$(call say,TIDY,$<)clang-tidy --quiet $< -- $(all_flags) -I. 2>/dev/null
 	@touch $@
 
 # ---- Bench -----------------------------------------------------------------------------------
