@@ -225,7 +225,7 @@ $(B)/tidy/%: %.cc $(B)/obj/%.o .clang-tidy
 
 # ---- Bench -----------------------------------------------------------------------------------
 
-.PHONY: bench bench-redis bench-memory bench-engine
+.PHONY: bench bench-redis bench-memory bench-engine bench-cold bench-pace
 # ARGS='--benchmark_filter=Table' chooses.
 bench:
 	@CXX='$(CXX)' deps/install build micro
@@ -238,6 +238,15 @@ bench-redis: all
 
 bench-memory: all
 	@VARVE_SERVER=$(B)/varve-server utils/bench/bench-memory $(ARGS)
+
+load_programs := VARVE_SERVER=$(B)/varve-server VARVE_LOAD=$(B)/varve-load
+
+bench-cold: all $(B)/varve-load
+	@deps/install bench
+	@$(load_programs) utils/bench/bench-cold $(ARGS)
+
+bench-pace: all $(B)/varve-load
+	@$(load_programs) utils/bench/bench-pace $(ARGS)
 
 # What cannot be had is left out of the comparison.
 bench-engine: $(B)/varve-tool
@@ -267,7 +276,8 @@ help:
 	@echo 'make format        lay out the sources anew'
 	@echo 'make bench         nanoseconds an operation; bench-redis compares with Redis, bench-engine'
 	@echo '                   the engine alone with RocksDB and LevelDB, bench-memory loads more data'
-	@echo '                   than memory. ARGS=... passes options, such as --quick'
+	@echo '                   than memory, bench-cold reads such data from the disk, bench-pace writes'
+	@echo '                   at an even pace for hours. ARGS=... passes options, such as --quick'
 	@echo 'make install       PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps          install what building, testing and linting need'
 	@echo 'make clean         remove build/; ./data stays'

@@ -106,11 +106,16 @@ class Server:
         self.data_dir = os.path.join(self.dir, "data")
         self.log_path = os.path.join(self.dir, "server.log")
         self.paused_children = []
+        self.core = core
         os.mkdir(self.data_dir)
+        self.start(command)
+
+    def start(self, command):
+        """On the data there is. Returns when it answers."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 command(self.port, self.data_dir), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=before_exec(core))
+                start_new_session=True, preexec_fn=before_exec(self.core))
         self.pid = self.process.pid
         try:
             self._wait_until_ready()

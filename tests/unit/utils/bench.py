@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../utils/bench")
@@ -21,6 +22,8 @@ def load(name):
 redis = load("bench-redis")
 memory = load("bench-memory")
 engine = load("bench-engine")
+cold = load("bench-cold")
+pace = load("bench-pace")
 report = redis.report
 failed = 0
 
@@ -161,6 +164,31 @@ expect("more written is worse", (2.0, 2.0, 2.0), run.ratio("written", "written",
 expect("gates", [True, False], list(run.verdicts()))
 expect("a table without LevelDB", True, "| fillrandom | 100 (100-100) | - | 250 (200-300) | "
        "**2.50x** (2.00-3.00) | >= 2.5x | met |" in run.markdown())
+
+# ---- bench-cold and bench-pace
+
+expect("fio's jobs add up, whatever stands in front of them", 3000.5, cold.parse_fio(
+    'fio: this and that\n{"jobs": [{"read": {"iops": 1000.5}}, {"read": {"iops": 2000}}]}'))
+for why, second, want in [("before all", 0.5, 0), ("at one", 2, 20), ("between two", 2.5, 20),
+                          ("behind all", 9, 30)]:
+    expect("live bytes " + why, want, pace.bytes_at([(1, 10), (2, 20), (3, 30)], second))
+
+plot = cold.plot
+panel = plot.Panel("ms", [("p50", [(0, 0.2), (1, 0.4)]), ("max", [(0, 3), (1, 70)])], [(100, "most")],
+                   logarithmic=True)
+expect("whole decades around all values", (0.1, 100), tuple(round(v, 9) for v in panel.range()))
+expect("ticks", [0.1, 1, 10, 100], [round(tick, 9) for tick in panel.ticks()])
+expect("heights", [0, 0.333, 1], [round(panel.height_of(v), 3) for v in (0, 1, 100)])
+expect("a linear one begins at 0", (0, 80), plot.Panel("", [("", [(0, 70.5)])]).range())
+expect("an empty one too", (0, 1), plot.Panel("", [("", [])]).range())
+many = [(second, second % 7) for second in range(10 * plot.POINTS_MAX)]
+expect("few points stay", plot.POINTS_MAX, len(plot._thin(many)))
+expect("the greatest of them", {6}, {value for _, value in plot._thin(many)})
+expect("all of a few", many[:5], plot._thin(many[:5]))
+drawn = plot.svg("a < b", [panel, plot.Panel("RSS", [("RSS", [(0, 1)])])],
+                 [(0, 0.5, "load"), (0.5, 1, "reads")])
+expect("a picture is XML", "svg", xml.etree.ElementTree.fromstring(drawn).tag.split("}")[1])
+expect("of all lines", 3, drawn.count("<polyline"))
 
 for text, want in [("256mb", 256 << 20), ("1gb", 1 << 30), ("32m", 32000000), ("7", 7)]:
     expect(text, want, memory.parse_size(text))
