@@ -75,6 +75,7 @@ struct EngineStats {
   uint64_t list_bytes = 0;  // of records by generation, and of what expires
   uint64_t block_cache_bytes = 0;
   uint64_t index_and_filter_bytes = 0;
+  uint64_t job_bytes = 0;  // what flushes, compactions, reads and the rest hold while they run
   uint64_t evicted_records = 0;
   uint64_t moved_records = 0;  // so that pages come free
 

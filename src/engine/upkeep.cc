@@ -229,6 +229,7 @@ EngineStats EngineImpl::stats() const {
   stats.list_bytes = list_bytes();
   stats.block_cache_bytes = block_cache_.memory_bytes();
   stats.index_and_filter_bytes = table_cache_.memory_bytes();
+  stats.job_bytes = env_.job_memory_bytes();
   stats.open_tables = table_cache_.open_tables();
   AddCheckpointStats(&stats);
   return stats;

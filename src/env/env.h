@@ -134,6 +134,8 @@ class Env {
   // Jobs scheduled whose `done` has not run, and posts that have not: 0 means idle. Timers do
   // not count.
   virtual size_t pending_jobs() const = 0;
+  // What the jobs hold that are running; 0 where that is not known.
+  virtual uint64_t job_memory_bytes() { return 0; }
   // Runs loop events until `finished` returns true: for open, close and tools, never inside a
   // callback of the loop.
   virtual void RunUntil(const std::function<bool()>& finished) = 0;

@@ -53,6 +53,7 @@ class PosixEnv final : public Env {
   TimerId RunAfter(uint64_t delay_ms, Job job) override;
   void CancelTimer(TimerId id) override;
   size_t pending_jobs() const override { return jobs_pending_ + posts_pending_; }
+  uint64_t job_memory_bytes() override { return workers_.task_memory_bytes(); }
   void RunUntil(const std::function<bool()>& finished) override;
 
  private:

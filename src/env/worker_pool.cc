@@ -103,6 +103,13 @@ void WorkerPool::Run(Lane which, Task* task) {
   }
 }
 
+uint64_t WorkerPool::task_memory_bytes() {
+  const std::lock_guard<std::mutex> guard(meters_mutex_);
+  uint64_t bytes = 0;
+  for (const MemoryMeter* meter : meters_) bytes += meter->bytes();
+  return bytes;
+}
+
 WorkerPool::Task* WorkerPool::TakeFinished() {
   const std::lock_guard<std::mutex> guard(finished_mutex_);
   finished_.last = nullptr;
@@ -132,6 +139,17 @@ void WorkerPool::WorkerMain(Lane which) {
     (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options_.background_nice);
   }
 
+  MemoryMeter meter;
+  {
+    const std::lock_guard<std::mutex> guard(meters_mutex_);
+    meters_.push_back(&meter);
+  }
+  ServeLane(lane, meter);
+  const std::lock_guard<std::mutex> guard(meters_mutex_);
+  std::erase(meters_, &meter);
+}
+
+void WorkerPool::ServeLane(LaneQueue& lane, MemoryMeter& meter) {
   std::unique_lock<std::mutex> guard(lane.mutex);
   while (true) {
     while (lane.waiting.empty() && !lane.stopping) {
@@ -143,7 +161,9 @@ void WorkerPool::WorkerMain(Lane which) {
     Task* task = lane.waiting.TakeFirst();
     --lane.waiting_count;
     guard.unlock();
+    meter.Begin();
     task->work();
+    meter.End();
     Finish(task);
     guard.lock();
   }

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "env/env.h"
+#include "env/memory_meter.h"
 
 namespace varve {
 
@@ -49,6 +50,9 @@ class WorkerPool {
   void JoinThreads();
 
   void Run(Lane lane, Task* task);
+
+  // What running tasks hold.
+  uint64_t task_memory_bytes();
 
   // All tasks finished since the last call, linked by `next`, in the order they finished; or null.
   Task* TakeFinished();
@@ -79,11 +83,15 @@ class WorkerPool {
   // False if the system gives us no more.
   bool StartThread(Lane lane);
   void WorkerMain(Lane lane);
+  void ServeLane(LaneQueue& lane, MemoryMeter& meter);
   void Finish(Task* task);
 
   const WorkerPoolOptions options_;
   const std::function<void()> wake_loop_;
   std::array<LaneQueue, kLanes> lanes_;
+
+  std::mutex meters_mutex_;
+  std::vector<const MemoryMeter*> meters_;  // one a thread
 
   std::mutex finished_mutex_;
   TaskList finished_;

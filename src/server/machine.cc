@@ -45,6 +45,12 @@ CpuTimes CpuOf(int who) {
 }
 
 #ifdef VARVE_JEMALLOC
+// Of all arenas together.
+#define VARVE_TEXT_OF(x) #x
+#define VARVE_TEXT(x)    VARVE_TEXT_OF(x)
+constexpr const char* kAllCachedBytes =
+    "stats.arenas." VARVE_TEXT(MALLCTL_ARENAS_ALL) ".tcache_bytes";
+
 uint64_t Mallctl(const char* name) {
   size_t value = 0;
   size_t size = sizeof(value);
@@ -102,8 +108,13 @@ ProcessMemory MeasureMemory() {
   const std::string statm = ReadSmallFile("/proc/self/statm");
   const size_t space = statm.find(' ');
   if (space != std::string::npos) {
-    memory.rss_bytes = LeadingNumber(Slice(statm).substr(space + 1)).value_or(0) *
-                       static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    // Pages: of the address space, in memory, of these from files.
+    const Slice in_memory = Slice(statm).substr(space + 1);
+    const Slice from_files =
+        in_memory.substr(std::min(in_memory.find(' '), in_memory.size() - 1) + 1);
+    const auto page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    memory.rss_bytes = LeadingNumber(in_memory).value_or(0) * page_bytes;
+    memory.file_bytes = LeadingNumber(from_files).value_or(0) * page_bytes;
   }
 #ifdef VARVE_JEMALLOC
   uint64_t epoch = 1;  // Its figures are as of the last time this was written.
@@ -112,6 +123,7 @@ ProcessMemory MeasureMemory() {
   memory.allocated_bytes = Mallctl("stats.allocated");
   memory.active_bytes = Mallctl("stats.active");
   memory.resident_bytes = Mallctl("stats.resident");
+  memory.cached_bytes = Mallctl(kAllCachedBytes);
 #endif
   return memory;
 }

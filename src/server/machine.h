@@ -19,10 +19,12 @@ uint64_t CgroupMemoryLimitBytes(Slice cgroup, const std::string& sys_fs_cgroup);
 
 struct ProcessMemory {
   uint64_t rss_bytes = 0;
+  uint64_t file_bytes = 0;  // of it: code, and whatever else is mapped from files
   // The allocator's own figures; 0 where it has none.
   uint64_t allocated_bytes = 0;  // asked for and not given back
   uint64_t active_bytes = 0;     // in pages that hold any of it
-  uint64_t resident_bytes = 0;   // with pages not yet returned to the system
+  uint64_t resident_bytes = 0;   // with pages not yet returned to the system, and its own
+  uint64_t cached_bytes = 0;     // freed, kept by threads for the next one; allocated contains it
 };
 ProcessMemory MeasureMemory();
 // "jemalloc-5.3.0", or "libc".

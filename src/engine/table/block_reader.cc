@@ -1,6 +1,8 @@
 // engine/table/block_reader.cc: making a block, searching it, walking it.
 #include "engine/table/block_reader.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 
 #include "base/check.h"
@@ -130,8 +132,10 @@ void Block::ReadHeads() {
 }
 
 size_t Block::charge_bytes() const {
-  constexpr size_t kAllocatorBytes = 48;  // rounding up, control block
-  return sizeof(Block) + kAllocatorBytes + size_ + restarts_.size() * sizeof(Restart);
+  constexpr size_t kAllocatorBytes = 48;  // control block, and rounding up of small things
+  // The bytes themselves may be rounded up by a fifth.
+  return sizeof(Block) + kAllocatorBytes + malloc_usable_size(bytes_.get()) +
+         restarts_.capacity() * sizeof(Restart);
 }
 
 Slice Block::RestartKey(size_t restart) const {

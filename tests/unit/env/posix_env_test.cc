@@ -308,6 +308,43 @@ TEST_CASE("posix jobs: compaction is nice, and no worker takes signals") {
   CHECK(sigismember(&mask, SIGTERM) == 0);
 }
 
+#ifdef VARVE_JEMALLOC
+TEST_CASE("posix jobs: what a job holds is known while it runs, and no longer") {
+  World world;
+  CHECK(world.env().job_memory_bytes() == 0);
+  constexpr size_t kHeldBytes = 8u << 20;
+  std::atomic<int> step{0};
+  std::string kept;
+  world.env().Schedule(
+      Lane::kFlush,
+      [&] {
+        kept.assign(kHeldBytes, 'x');
+        std::string given_back(kHeldBytes, 'y');
+        step = 1;
+        while (step < 2) std::this_thread::yield();
+        given_back = {};
+        given_back.shrink_to_fit();
+        step = 3;
+        while (step < 4) std::this_thread::yield();
+      },
+      [] {});
+  const auto held_at = [&](int at) {
+    while (step < at) std::this_thread::yield();
+    return world.env().job_memory_bytes();
+  };
+  const uint64_t both = held_at(1);
+  step = 2;
+  const uint64_t one = held_at(3);
+  step = 4;
+  world.RunAll();
+  CHECK(both >= 2 * kHeldBytes);
+  CHECK(both < 3 * kHeldBytes);
+  CHECK(one >= kHeldBytes);
+  CHECK(one < 2 * kHeldBytes);
+  CHECK(world.env().job_memory_bytes() == 0);
+}
+#endif
+
 TEST_CASE("posix jobs: where no thread can be started the work is done all the same") {
   World world;
   pthread_attr_t before;

@@ -65,7 +65,10 @@ TEST_CASE("machine: the least limit on the way to the root counts, in either ver
 TEST_CASE("machine: this process has memory, and may use some") {
   CHECK(UsableMemoryBytes() > 0);
   CHECK(UsableMemoryBytes() <= MachineMemoryBytes());
-  CHECK(MeasureMemory().rss_bytes > 0);
+  const ProcessMemory memory = MeasureMemory();
+  CHECK(memory.rss_bytes > 0);
+  CHECK(memory.file_bytes > 0);  // this very code
+  CHECK(memory.file_bytes < memory.rss_bytes);
 }
 
 }  // namespace varve
