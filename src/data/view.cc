@@ -302,7 +302,7 @@ Result<View::Walk> View::WalkKeys(
       KeyValue value;
       value.type = static_cast<ValueType>(entry.tag);
       value.expire_at_ms = entry.expire_at_ms;
-      value.bytes = entry.value;
+      if (!entry.in_value_file) value.bytes = entry.value;
       if (is_own) value.shared = next_own->second.shared;
       go_on = visit(entry.key.substr(space_size), value);
     }

@@ -117,7 +117,7 @@ class View {
   // Walks the live keys of the current database from the first key >= `start` (or > `start` if
   // `after`) for as long as they begin with `prefix`. `visit` returns false to stop. At most
   // `steps_max` entries are looked at, dead ones included. Writes of the unit itself are seen.
-  // `visit` must not write. REQUIRES: steps_max > 0.
+  // `visit` must not write. Values that lie in value files are not read: their bytes are empty. REQUIRES: steps_max > 0.
   struct Walk {
     bool finished = false;  // nothing is left behind
     std::string position;   // else: the last key looked at

@@ -2,7 +2,7 @@
 //
 //   asked    everything dirty is flushed, as by Flush: then tables alone make up a state that the
 //            database had
-//   pinned   that state is copied - a version is shared - and its tables are not removed any more
+//   pinned   that state is copied - a version is shared - and its files are not removed any more
 //   linked   a worker makes a database of them: checkpoint/checkpoint_job.h
 //   done     what was to be removed meanwhile is removed; the caller is told
 //
@@ -31,8 +31,8 @@ struct EngineImpl::RunningCheckpoint {
   std::function<void(Result<CheckpointInfo>)> done;
   // From LinkCheckpoint on.
   std::shared_ptr<const Version> pinned;
-  std::set<uint64_t> pinned_tables;
-  // Of pinned tables that are not part of the database any more.
+  std::set<uint64_t> pinned_files;  // tables and value files
+  // Of those that are not part of the database any more.
   std::vector<std::string> paths_to_remove;
   uint64_t bytes_to_remove = 0;
   CheckpointControl control;
@@ -66,8 +66,11 @@ void EngineImpl::LinkCheckpoint() {
   checkpoint_->pinned = state_.version;
   for (int level = 0; level < kLevels; ++level) {
     for (const FileRef& file : state_.version->level(level)) {
-      checkpoint_->pinned_tables.insert(file->number);
+      checkpoint_->pinned_files.insert(file->number);
     }
+  }
+  for (const LiveValueFile& file : state_.version->value_files()) {
+    checkpoint_->pinned_files.insert(file.meta.number);
   }
   auto info = std::make_shared<CheckpointInfo>();
   auto status = std::make_shared<Status>();
@@ -83,10 +86,10 @@ void EngineImpl::LinkCheckpoint() {
       });
 }
 
-bool EngineImpl::HoldForCheckpoint(const FileMeta& table, const std::string& path) {
-  if (!checkpoint_ || !checkpoint_->pinned_tables.contains(table.number)) return false;
+bool EngineImpl::HoldForCheckpoint(uint64_t number, uint64_t size_bytes, const std::string& path) {
+  if (!checkpoint_ || !checkpoint_->pinned_files.contains(number)) return false;
   checkpoint_->paths_to_remove.push_back(path);
-  checkpoint_->bytes_to_remove += table.size_bytes;
+  checkpoint_->bytes_to_remove += size_bytes;
   return true;
 }
 

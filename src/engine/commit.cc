@@ -208,6 +208,7 @@ bool EngineImpl::GenerationIsFull() const {
 
 void EngineImpl::EndTurn() {
   if (GenerationIsFull() && !log_failed_) Freeze();
+  if (stats_.user_bytes_written != quiet_mark_bytes_) WatchForQuiet();
   log_->EndTurn();
 }
 

@@ -60,7 +60,8 @@ class Engine {
   // Expired entries are found too: what expiry means is the caller's business.
   virtual Status Get(Slice key, ReadScope& scope, Value* value) = 0;
   // Entries of [lower, upper) in order, tombstones included so that the caller can bound its steps;
-  // an empty `upper` means no bound. Valid until the next commit. `scope` must outlive it.
+  // an empty `upper` means no bound. A value that lies in a value file is not read: the entry says so, holds the
+  // reference in its place, and whoever wants it calls Get. Valid until the next commit. `scope` must outlive it.
   virtual std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope& scope) = 0;
   // A key under `prefix`, any of them with roughly equal chance; kNotFound if there is none.
   virtual Status RandomKey(Slice prefix, ReadScope& scope, std::string* key) = 0;

@@ -79,7 +79,7 @@ class EngineImpl final : public Engine {
   const Record* FindRecord(Slice key, ReadScope& scope) const;
 
   // fetch.cc. kPending, of all that return a Result: it is on its way. REQUIRES: a partition's table is open.
-  using Part = std::shared_ptr<const void>;  // a TableReader, Partition or Block
+  using Part = std::shared_ptr<const void>;  // a reader, Partition, Block or LoadedValue
   // REQUIRES: it is live.
   TableCache::Table* FindTable(uint64_t number) { return table_cache_.Find(number); }
   Result<std::shared_ptr<const TableReader>> OpenTable(TableCache::Table& table, ReadScope& scope);
@@ -88,6 +88,8 @@ class EngineImpl final : public Engine {
   Result<std::shared_ptr<const Block>> FetchBlock(const std::shared_ptr<const TableReader>& table,
                                                   BlockHandle handle, ReadScope& scope,
                                                   const ReadAhead& ahead = {});
+  // What lies in a value file. REQUIRES: a table of the version holds the entry.
+  Result<std::shared_ptr<const LoadedValue>> FetchValue(const Entry& entry, ReadScope& scope);
 
   // scan.cc
   std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope& scope) override;
@@ -187,6 +189,9 @@ class EngineImpl final : public Engine {
   // REQUIRES: the table is open.
   const std::shared_ptr<const Partition>* FetchPartition(TableCache::Table& table, size_t i,
                                                          ReadScope* scope, Status* status);
+  const std::shared_ptr<const ValueFileReader>* OpenValueFile(TableCache::Table& file,
+                                                              ReadScope& scope, Status* status);
+  void KeepValue(PartId id, const std::shared_ptr<const LoadedValue>& value);
   // Has a reader thread run `read`, unless that is under way; then `keep` runs, and `scope` need not wait
   // any longer. Returns kPending.
   Status Load(PartId id, ReadScope* scope, std::function<Result<Part>()> read,
@@ -253,9 +258,12 @@ class EngineImpl final : public Engine {
   void CompactionDone();
   void AddCountsTo(VersionEdit* edit, const CountDeltas& deltas) const;
   void AddTable(const TableJobResult::Output& output);
+  void AddOutputsTo(VersionEdit* edit, const TableJobResult& result);
   void RemoveTables(const FileList& files);
+  void RemoveValueFiles(const Version& before);
   void RemoveFiles(std::vector<std::string> paths);
   void ServeFlushWaiters();
+  void WatchForQuiet();
   void NoteError(const char* what, const Status& status);
 
   // --- checkpoint.cc ---
@@ -263,8 +271,8 @@ class EngineImpl final : public Engine {
   // Whether one has yet to be flushed.
   bool CheckpointWaits() const;
   void LinkCheckpoint();
-  // Whether the removal of a table was put off.
-  bool HoldForCheckpoint(const FileMeta& table, const std::string& path);
+  // Whether the removal of a table or value file was put off.
+  bool HoldForCheckpoint(uint64_t number, uint64_t size_bytes, const std::string& path);
   void CancelCheckpoint();
   void EndCheckpoint(const Result<CheckpointInfo>& outcome);
   void AddCheckpointStats(EngineStats* stats) const;
@@ -290,7 +298,7 @@ class EngineImpl final : public Engine {
   // Above the one memory is given back, down to the other.
   uint64_t high_mark() const;
   uint64_t low_mark() const;
-  void KeepBlock(PartId id, const std::shared_ptr<const Block>& block);
+  void KeepBlock(PartId id, const std::shared_ptr<const CachedPart>& block);
   uint64_t memory_used() const;
   uint64_t list_bytes() const;
   uint64_t dirty_bytes() const;
@@ -352,13 +360,17 @@ class EngineImpl final : public Engine {
   std::map<uint8_t, std::vector<std::weak_ptr<ReadScope::Wait>>> sorts_;
 
   // --- Background ---
-  std::set<uint64_t> busy_tables_;  // of the levels that a large compaction is at work in
+  std::set<uint64_t> busy_tables_;          // of the levels that a large compaction is at work in
+  std::set<uint64_t> damaged_value_files_;  // as far as jobs have met what is damaged
   bool flush_running_ = false;
   bool compaction_running_ = false;
   bool large_compaction_running_ = false;      // see IsLarge
   uint64_t compaction_retry_delay_ms_ = 1000;  // doubles with every failure
   Env::TimerId compaction_retry_timer_ = 0;
   bool compact_all_ = false;
+  bool quiet_ = false;             // little has been written for a while
+  uint64_t quiet_mark_bytes_ = 0;  // written before quiet_timer_ was set
+  Env::TimerId quiet_timer_ = 0;
   bool upkeep_posted_ = false;
   // Each waits until tables have all groups up to one.
   std::vector<std::pair<uint64_t, std::function<void(Status)>>> flush_waiters_;

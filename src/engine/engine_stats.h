@@ -25,6 +25,7 @@ struct EngineStats {
   uint64_t filter_negatives = 0;
   uint64_t filter_false_positives = 0;
   uint64_t block_hits = 0;
+  // Values from value files count as blocks do.
   uint64_t block_reads_nowait = 0;  // came from the page cache, on the loop
   uint64_t block_reads_waited = 0;  // came through a reader thread
   uint64_t block_reads_ahead = 0;   // came along with one of these, for a scan
@@ -46,6 +47,7 @@ struct EngineStats {
   uint64_t compaction_bytes_read = 0;
   uint64_t compaction_bytes_written = 0;
   uint64_t dictionaries_written = 0;  // tables for which one paid
+  uint64_t value_bytes_relocated = 0;  // of these: to empty value files with garbage
   bool flush_running = false;
   uint64_t compactions_running = 0;  // two, if one of them is large
   uint64_t checkpoints = 0;
@@ -61,8 +63,11 @@ struct EngineStats {
   std::array<Level, kLevels> levels;
   uint64_t table_bytes = 0;
   uint64_t tables = 0;
-  uint64_t open_tables = 0;
-  uint64_t records = 0;  // in memory
+  uint64_t open_tables = 0;  // value files included
+  uint64_t value_files = 0;
+  uint64_t value_bytes = 0;       // of these files
+  uint64_t live_value_bytes = 0;  // of the records in them that tables refer to
+  uint64_t records = 0;           // in memory
   uint64_t dirty_records = 0;
   uint64_t frozen_generations = 0;
   uint64_t unsettled_keys = 0;  // blind writes counted as overwrites since start, not yet settled

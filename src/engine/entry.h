@@ -34,6 +34,9 @@ struct Entry {
   uint8_t tag = 0;           // the caller's own, kept beside the value; at most kTagMax
   int64_t expire_at_ms = 0;  // wall clock, ms since 1970; 0 means never
   Slice value;               // puts only
+  // The value lies in a value file, and `value` is the reference to it (values/value_ref.h). Of tables and
+  // scans only: records, batches and the log hold all their values themselves.
+  bool in_value_file = false;
 };
 
 // What a Get found. Valid until the next commit, or until its ReadScope ends, whichever is first;
@@ -47,13 +50,16 @@ struct Value {
 
 // The bits of an entry's flags byte, the same in the log and in tables. Never renumber.
 //   0-1  kind      2  creates      3  has an expiry      4-7  tag
+// A kind of 0 is a put whose value lies in a value file; it occurs in tables only.
 inline constexpr uint8_t kEntryKindMask = 0x03;
+inline constexpr uint8_t kKindInValueFile = 0;
 inline constexpr uint8_t kEntryCreates = 0x04;
 inline constexpr uint8_t kEntryHasExpiry = 0x08;
 inline constexpr unsigned kEntryTagShift = 4;
 
 inline uint8_t EntryFlags(const Entry& e) {
-  return static_cast<uint8_t>(static_cast<unsigned>(e.kind) | (e.creates ? kEntryCreates : 0u) |
+  const unsigned kind = e.in_value_file ? kKindInValueFile : static_cast<unsigned>(e.kind);
+  return static_cast<uint8_t>(kind | (e.creates ? kEntryCreates : 0u) |
                               (e.expire_at_ms != 0 ? kEntryHasExpiry : 0u) |
                               static_cast<unsigned>(e.tag) << kEntryTagShift);
 }

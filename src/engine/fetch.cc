@@ -1,4 +1,4 @@
-// engine/fetch.cc: parts of tables, from wherever they are.
+// engine/fetch.cc: parts of tables, and values out of value files, from wherever they are.
 //
 //   1. in memory      the table cache has tables and partitions, the block cache has blocks
 //   2. brought        for this very command, while it waited: its scope pins them
@@ -100,7 +100,7 @@ Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
     const ReadAhead& ahead) {
   if (const auto& cached = block_cache_.Lookup(table->file_number(), handle.offset)) {
     ++stats_.block_hits;
-    return cached;
+    return std::static_pointer_cast<const Block>(cached);
   }
   const PartId id{table->file_number(), handle.offset};
   if (const PinnedPart* pinned = scope.FindPart(id)) {
@@ -135,6 +135,84 @@ Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
           KeepBlock({id.file_number, placed.offset}, placed.block);
         }
       });
+}
+
+Result<std::shared_ptr<const LoadedValue>> EngineImpl::FetchValue(const Entry& entry,
+                                                                  ReadScope& scope) {
+  ValueRef ref;
+  TableCache::Table* file =
+      DecodeValueRef(entry.value, &ref) ? table_cache_.Find(ref.file) : nullptr;
+  if (file == nullptr) {
+    // The block it lies in has passed its checksum, so this is no damage of the disk's.
+    const Status status = Status::Corruption("a table refers to a value that is nowhere");
+    NoteReadError(status);
+    return status;
+  }
+  if (const auto& cached = block_cache_.Lookup(ref.file, ref.offset)) {
+    ++stats_.block_hits;
+    return std::static_pointer_cast<const LoadedValue>(cached);
+  }
+  const PartId id{ref.file, ref.offset};
+  if (const PinnedPart* pinned = scope.FindPart(id)) {
+    if (!pinned->status.ok()) return pinned->status;
+    return std::static_pointer_cast<const LoadedValue>(pinned->part);
+  }
+  Status status;
+  const auto* reader = OpenValueFile(*file, scope, &status);
+  if (reader == nullptr) return status;
+  Result<std::shared_ptr<const LoadedValue>> value = (*reader)->TryRead(ref, entry.key);
+  if (value.ok()) {
+    ++stats_.block_reads_nowait;
+    KeepValue(id, *value);
+    return value;
+  }
+  if (!value.status().is_pending()) {
+    NoteReadError(value.status());
+    return value;
+  }
+  if (!loads_.contains(id)) ++stats_.block_reads_waited;
+  return Load(
+      id, &scope,
+      [reader = *reader, ref, key = std::string(entry.key)] {
+        return AsPart(reader->Read(ref, key));
+      },
+      [this, id](const Part& part) {
+        if (table_cache_.Find(id.file_number) == nullptr) return;
+        KeepValue(id, std::static_pointer_cast<const LoadedValue>(part));
+      });
+}
+
+const std::shared_ptr<const ValueFileReader>* EngineImpl::OpenValueFile(TableCache::Table& file,
+                                                                        ReadScope& scope,
+                                                                        Status* status) {
+  if (const auto& reader = file.value_reader()) return &reader;
+  const PartId id{file.number(), PartId::kTableEnd};
+  if (const PinnedPart* pinned = scope.FindPart(id)) {
+    *status = pinned->status;
+    if (!status->ok()) return nullptr;
+    table_cache_.KeepValueReader(file,
+                                 std::static_pointer_cast<const ValueFileReader>(pinned->part));
+    ScheduleUpkeep();
+    return &file.value_reader();
+  }
+  *status = Load(
+      id, &scope,
+      [tables = table_directory(), number = file.number()] {
+        return AsPart(tables.OpenValues(number));
+      },
+      [this, number = file.number()](const Part& part) {
+        if (TableCache::Table* live = table_cache_.Find(number)) {
+          table_cache_.KeepValueReader(*live,
+                                       std::static_pointer_cast<const ValueFileReader>(part));
+        }
+      });
+  return nullptr;
+}
+
+// A smaller one leaves a record behind, which serves the next command better.
+void EngineImpl::KeepValue(PartId id, const std::shared_ptr<const LoadedValue>& value) {
+  if (value->slice().size() < kSharedValueBytesMin) return;
+  KeepBlock(id, value);
 }
 
 Status EngineImpl::Load(PartId id, ReadScope* scope, std::function<Result<Part>()> read,

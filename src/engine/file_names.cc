@@ -10,6 +10,7 @@ namespace {
 
 constexpr Slice kTableSuffix = ".table";
 constexpr Slice kLogSuffix = ".log";
+constexpr Slice kValuesSuffix = ".values";
 constexpr Slice kManifestPrefix = "MANIFEST-";
 constexpr Slice kTemporarySuffix = ".tmp";
 
@@ -38,6 +39,8 @@ std::string TableFileName(uint64_t number) { return FormatNumber(number).append(
 
 std::string LogFileName(uint64_t number) { return FormatNumber(number).append(kLogSuffix); }
 
+std::string ValueFileName(uint64_t number) { return FormatNumber(number).append(kValuesSuffix); }
+
 std::string ManifestFileName(uint64_t number) {
   return std::string(kManifestPrefix) + FormatNumber(number);
 }
@@ -55,6 +58,9 @@ std::optional<FileName> ParseFileName(Slice name) {
   }
   if (name.ends_with(kLogSuffix)) {
     return ParseNumber(FileKind::kLog, name.substr(0, name.size() - kLogSuffix.size()));
+  }
+  if (name.ends_with(kValuesSuffix)) {
+    return ParseNumber(FileKind::kValues, name.substr(0, name.size() - kValuesSuffix.size()));
   }
   return std::nullopt;
 }

@@ -2,6 +2,7 @@
 //
 //   000012.table      entries in key order; never changes once a version names it
 //   000013.log        a log segment
+//   000015.values     values that tables refer to; never changes once a version names it
 //   MANIFEST-000014   which tables and segments make up the database
 //   CURRENT           the name of the manifest in use
 //   LOCK              held while a process has the directory open
@@ -19,7 +20,16 @@
 
 namespace varve {
 
-enum class FileKind : uint8_t { kTable, kLog, kManifest, kCurrent, kLock, kReserve, kTemporary };
+enum class FileKind : uint8_t {
+  kTable,
+  kLog,
+  kManifest,
+  kCurrent,
+  kLock,
+  kReserve,
+  kTemporary,
+  kValues
+};
 
 struct FileName {
   FileKind kind;
@@ -35,6 +45,7 @@ inline constexpr char kReserveFileName[] = "RESERVE";
 // REQUIRES: number > 0.
 std::string TableFileName(uint64_t number);
 std::string LogFileName(uint64_t number);
+std::string ValueFileName(uint64_t number);
 std::string ManifestFileName(uint64_t number);
 
 // Nothing if no function above would have made `name`: such files are not ours to touch.

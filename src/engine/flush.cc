@@ -27,6 +27,9 @@ constexpr uint64_t kCompactionRetryDelayMaxMs = 64'000;
 // A manifest this much larger than its snapshot is begun anew.
 constexpr uint64_t kManifestBytesMin = 1u << 20;
 constexpr uint64_t kManifestGrowth = 4;
+// Little is being written if it is no more than so much in such a time.
+constexpr uint64_t kQuietMs = 10'000;
+constexpr uint64_t kQuietBytes = 512u << 10;
 // A compaction leaves what has expired since alone: whoever asks what is due shall hear of it first.
 constexpr int64_t kExpiryGraceMs = 60'000;
 }  // namespace
@@ -41,6 +44,8 @@ void EngineImpl::MaybeFlush() {
   context->env = &env_;
   context->database_id = state_.database_id;
   context->file_numbers = {NewFileNumber()};
+  const uint64_t value_files = frozen_.front()->memory_bytes / options_.value_file_bytes + 1;
+  for (uint64_t i = 0; i < value_files; ++i) context->value_file_numbers.push_back(NewFileNumber());
   context->dead_prefixes = state_.dead_prefixes;
   context->options.filter_bits_per_key =
       FilterBitsOfFlush(*state_.version, options_, frozen_.front()->memory_bytes);
@@ -87,10 +92,7 @@ void EngineImpl::Flushed(const TableJobResult& result) {
   const auto build = [this, result] {
     const Generation& generation = *frozen_.front();
     VersionEdit edit;
-    for (const TableJobResult::Output& output : result.outputs) {
-      edit.Add(output.meta);
-      AddTable(output);
-    }
+    AddOutputsTo(&edit, result);
     edit.next_file_number = next_file_number_;
     edit.flushed_group = std::max(generation.last_group, state_.flushed_group);
     // The segments of this generation and before hold nothing live once the next one's is there for sure.
@@ -164,7 +166,9 @@ void EngineImpl::MaybeCompact() {
                           .dead_prefixes = state_.dead_prefixes,
                           .now_ms = env_.WallMs() - kExpiryGraceMs,
                           .jobs_drop_expired = true,
-                          .short_of_room = !reserve_->status().ok()};
+                          .short_of_room = !reserve_->status().ok(),
+                          .quiet = quiet_ || compact_all_,
+                          .damaged_value_files = &damaged_value_files_};
   const CompactionPolicy& policy = PolicyOf(options_.compaction_policy);
   std::optional<CompactionPlan> plan = policy.Pick(*state_.version, state);
   if (!plan && compact_all_) plan = policy.PickManual(*state_.version, state);
@@ -207,6 +211,10 @@ void EngineImpl::StartCompaction(const CompactionPlan& plan) {
   context->now_ms = env_.WallMs() - kExpiryGraceMs;
   const uint64_t outputs_max = 2 * plan.input_bytes() / options_.table_bytes + 4;
   for (uint64_t i = 0; i < outputs_max; ++i) context->file_numbers.push_back(NewFileNumber());
+  if (!plan.relocate.empty()) {
+    const uint64_t files = plan.relocate_bytes / options_.value_file_bytes + 1;
+    for (uint64_t i = 0; i < files; ++i) context->value_file_numbers.push_back(NewFileNumber());
+  }
   auto inputs = std::make_shared<CompactionInputs>();
   inputs->plan = plan;
   inputs->version = state_.version;
@@ -239,16 +247,16 @@ void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& res
   stats_.compaction_bytes_read += result.bytes_read;
   stats_.compaction_bytes_written += result.bytes_written;
   stats_.dictionaries_written += result.dictionaries;
+  stats_.value_bytes_relocated += result.value_bytes_written;
+  if (!result.damaged_value_files.empty()) NoteError("compaction", result.damage);
+  damaged_value_files_.insert(result.damaged_value_files.begin(), result.damaged_value_files.end());
   const auto build = [this, plan, result] {
     VersionEdit edit;
     for (const FileRef& file : plan.inputs) {
       plan.trivial_move ? edit.Move(*file, plan.output_level) : edit.Remove(*file);
     }
     for (const FileRef& file : plan.next_inputs) edit.Remove(*file);
-    for (const TableJobResult::Output& output : result.outputs) {
-      edit.Add(output.meta);
-      AddTable(output);
-    }
+    AddOutputsTo(&edit, result);
     edit.next_file_number = next_file_number_;
     AddCountsTo(&edit, result.settled);
     return edit;
@@ -316,6 +324,17 @@ void EngineImpl::AddTable(const TableJobResult::Output& output) {
   table_cache_.KeepReader(*table_cache_.Add(output.meta->number), output.reader);
 }
 
+void EngineImpl::AddOutputsTo(VersionEdit* edit, const TableJobResult& result) {
+  for (const TableJobResult::Output& output : result.outputs) {
+    edit->Add(output.meta);
+    AddTable(output);
+  }
+  for (const TableJobResult::ValueOutput& output : result.value_outputs) {
+    edit->value_files_added.push_back(output.meta);
+    table_cache_.KeepValueReader(*table_cache_.Add(output.meta.number), output.reader);
+  }
+}
+
 void EngineImpl::RemoveTables(const FileList& files) {
   std::vector<std::string> paths;
   for (const FileRef& file : files) {
@@ -323,7 +342,21 @@ void EngineImpl::RemoveTables(const FileList& files) {
     expiry_cursors_.erase(file->number);
     block_cache_.EraseFile(file->number);
     std::string path = table_directory().PathOf(file->number);
-    if (!HoldForCheckpoint(*file, path)) paths.push_back(std::move(path));
+    if (!HoldForCheckpoint(file->number, file->size_bytes, path)) paths.push_back(std::move(path));
+  }
+  RemoveFiles(std::move(paths));
+}
+
+// Those that the version before had, and this one has not.
+void EngineImpl::RemoveValueFiles(const Version& before) {
+  std::vector<std::string> paths;
+  for (const LiveValueFile& file : before.value_files()) {
+    const uint64_t number = file.meta.number;
+    if (state_.version->FindValueFile(number) != nullptr) continue;
+    table_cache_.Erase(number);
+    block_cache_.EraseFile(number);
+    std::string path = table_directory().PathOfValues(number);
+    if (!HoldForCheckpoint(number, file.meta.size_bytes, path)) paths.push_back(std::move(path));
   }
   RemoveFiles(std::move(paths));
 }
@@ -337,6 +370,23 @@ void EngineImpl::RemoveFiles(std::vector<std::string> paths) {
         for (const std::string& path : paths) (void)env.Remove(path);
       },
       [] {});
+}
+
+// --- Quiet ---
+
+// Looks again every ten seconds for as long as anything is written; then once more, and not any more.
+void EngineImpl::WatchForQuiet() {
+  const uint64_t written = stats_.user_bytes_written - quiet_mark_bytes_;
+  if (written > kQuietBytes) quiet_ = false;
+  if (quiet_timer_ != 0 || (quiet_ && written == 0) || closing_) return;
+  quiet_mark_bytes_ = stats_.user_bytes_written;
+  quiet_timer_ = env_.RunAfter(kQuietMs, [this, alive = alive()] {
+    if (alive.expired()) return;
+    quiet_timer_ = 0;
+    quiet_ = stats_.user_bytes_written - quiet_mark_bytes_ <= kQuietBytes;
+    WatchForQuiet();
+    if (quiet_) MaybeCompact();
+  });
 }
 
 // --- Changes of the version ---
@@ -413,9 +463,11 @@ void EngineImpl::ManifestFailed(const Status& status) {
 
 void EngineImpl::EditWritten(const VersionEdit& edit) {
   // It made sense when the manifest writer took it, or the disk would now know more than we do.
+  const std::shared_ptr<const Version> before = state_.version;
   const Status applied = state_.Apply(edit);
   CHECK(applied.ok());
   SetVersionTables();
+  RemoveValueFiles(*before);
   stats_.manifest_number = manifest_->number();
   const Change change = std::move(changes_.front());
   changes_.pop_front();

@@ -2,7 +2,7 @@
 //
 //   1. the record table: whatever it says is the newest there is
 //   2. tables from new to old, each asked only if the key is in its range and its filter says maybe
-//   3. a block of it; for where all this comes from see fetch.cc
+//   3. a block of it, and a record of a value file if the value lies there; for where all this comes from see fetch.cc
 //
 // What a table's block had to be asked for stays behind as a clean record, an "absent" one for a miss.
 //
@@ -119,12 +119,20 @@ Status EngineImpl::GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Val
   }
   value->tag = entry.tag;
   value->expire_at_ms = entry.expire_at_ms;
+  std::shared_ptr<const void> holder = std::move(pin);
+  if (entry.in_value_file) {
+    Result<std::shared_ptr<const LoadedValue>> loaded = FetchValue(entry, scope);
+    if (!loaded.ok()) return loaded.status();
+    entry.value = (*loaded)->slice();
+    entry.in_value_file = false;
+    holder = std::move(*loaded);
+  }
   value->bytes = entry.value;
   if (entry.value.size() >= kSharedValueBytesMin) {
-    value->shared = SharedBytes::Alias(entry.value, pin);
+    value->shared = SharedBytes::Alias(entry.value, std::move(holder));
   } else {
     KeepClean(entry, hash, static_cast<uint8_t>(entry.kind));
-    scope.Pin(std::move(pin));
+    scope.Pin(std::move(holder));
   }
   return Status::Ok();
 }

@@ -54,6 +54,13 @@ struct Options {
   // level 0 go without: they live for a moment, and training would make a flush 3% longer.
   size_t dictionary_sample_bytes = 1u << 20;
 
+  // --- Values ---
+  // Values of at least so many bytes go to value files, which compactions do not copy; 0: none do. Below a few
+  // kilobytes the second read that each of them costs weighs more than the copying that it spares.
+  uint64_t value_file_threshold_bytes = 4096;
+  // A file is ended at this size. Smaller files are collected sooner; but each table lists those that it refers to.
+  uint64_t value_file_bytes = 64u << 20;
+
   // --- Levels ---
   PolicyKind compaction_policy = PolicyKind::kLeveled;
   int level0_tables_compact = 4;  // a compaction of level 0 starts

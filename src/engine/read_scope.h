@@ -23,8 +23,8 @@
 
 namespace varve {
 
-// Which part of which table: a block or a partition by where it begins, the end of the file, with which a table
-// is opened, by kTableEnd.
+// Which part of which table or value file: a block, a partition or a value by where it begins, the end of the file,
+// with which a table is opened, by kTableEnd.
 struct PartId {
   static constexpr uint64_t kTableEnd = UINT64_MAX;
 
@@ -36,7 +36,7 @@ struct PartId {
 // A part that a wait has brought, or why it could not be brought.
 struct PinnedPart {
   PartId id;
-  std::shared_ptr<const void> part;  // a Block, Partition or TableReader
+  std::shared_ptr<const void> part;  // a Block, Partition, LoadedValue or reader
   Status status;
 };
 

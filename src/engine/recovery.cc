@@ -123,6 +123,13 @@ Status EngineImpl::FindTablesOfVersion() {
                                 ": missing, though the manifest names it");
     }
   }
+  for (const LiveValueFile& file : state_.version->value_files()) {
+    if (!std::binary_search(names->begin(), names->end(), ValueFileName(file.meta.number))) {
+      return Status::Corruption(table_directory().PathOfValues(file.meta.number) +
+                                ": missing, though the manifest names it");
+    }
+    table_cache_.Add(file.meta.number);
+  }
   SetVersionTables();
   return Status::Ok();
 }
@@ -234,6 +241,9 @@ Status EngineImpl::RemoveStrangers() {
     bool wanted = true;
     switch (file->kind) {
       case FileKind::kTable: wanted = table_cache_.Find(file->number) != nullptr; break;
+      case FileKind::kValues:
+        wanted = state_.version->FindValueFile(file->number) != nullptr;
+        break;
       case FileKind::kLog: wanted = file->number >= state_.first_log_segment; break;
       case FileKind::kManifest: wanted = file->number == manifest_->number(); break;
       case FileKind::kTemporary: wanted = false; break;
@@ -265,6 +275,7 @@ void EngineImpl::StartLog(uint64_t last_group, std::vector<uint64_t> old_segment
     generation_ids_.erase(active_->id);
     active_ = NewGeneration(segment);
   }
+  WatchForQuiet();
   MaybeFlush();
   MaybeCompact();
 }

@@ -218,18 +218,22 @@ void EngineImpl::PrefetchSeek(Slice target) {
   }
   for (const PartId& place : seek_places_)
     block_cache_.PrefetchNode(place.file_number, place.offset);
+  // What is cached of a table are blocks.
+  const auto cached = [this](const PartId& place) {
+    return static_cast<const Block*>(block_cache_.Peek(place.file_number, place.offset));
+  };
   for (const PartId& place : seek_places_) {
-    if (const Block* block = block_cache_.Peek(place.file_number, place.offset)) {
+    if (const Block* block = cached(place)) {
       __builtin_prefetch(block);
     }
   }
   for (const PartId& place : seek_places_) {
-    if (const Block* block = block_cache_.Peek(place.file_number, place.offset)) {
+    if (const Block* block = cached(place)) {
       block->PrefetchRestarts();
     }
   }
   for (const PartId& place : seek_places_) {
-    if (const Block* block = block_cache_.Peek(place.file_number, place.offset)) {
+    if (const Block* block = cached(place)) {
       block->PrefetchSeek(target);
     }
   }

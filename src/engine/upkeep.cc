@@ -78,7 +78,7 @@ uint64_t EngineImpl::low_mark() const {
   return options_.memory_limit_bytes / 100 * kLowMarkPercent;
 }
 
-void EngineImpl::KeepBlock(PartId id, const std::shared_ptr<const Block>& block) {
+void EngineImpl::KeepBlock(PartId id, const std::shared_ptr<const CachedPart>& block) {
   const uint64_t others = memory_used() - block_cache_.memory_bytes();
   const uint64_t unused = high_mark() > others ? high_mark() - others : 0;
   // Only upwards: the way down is upkeep's, in slices.
@@ -216,6 +216,9 @@ EngineStats EngineImpl::stats() const {
     stats.tables += to.tables;
     stats.table_bytes += to.bytes;
   }
+  stats.value_files = state_.version->value_files().size();
+  stats.value_bytes = state_.version->value_bytes();
+  stats.live_value_bytes = state_.version->live_value_bytes();
   stats.disk_reserve_bytes = reserve_->bytes();
   stats.disk_full = !reserve_->status().ok();
   stats.records = records_.size();

@@ -46,7 +46,8 @@ struct Config {
   int64_t compression_level = 0;
   bool compression_dictionary = false;
   std::string compaction_policy;
-  int64_t checkpoints_max = 0;  // 0: all are kept
+  int64_t value_file_threshold_bytes = 0;  // 0: values stay in tables
+  int64_t checkpoints_max = 0;             // 0: all are kept
 
   // --- Limits on clients ---
   int64_t maxclients = 0;

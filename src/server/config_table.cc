@@ -46,6 +46,8 @@ const ConfigRow kRows[] = {
     {"compression-dictionary", kYesNo, &Config::compression_dictionary, "yes", kStart},
     {"compaction-policy", kWord, &Config::compaction_policy, "leveled", kAnyTime, 0, 0,
      "leveled tiered lazy-leveled"},
+    {"value-file-threshold", kMemory, &Config::value_file_threshold_bytes, "4kb", kStart, 0,
+     kNoMax},
     {"checkpoints-max", kInteger, &Config::checkpoints_max, "2", kAnyTime, 0, kIntMax},
 
     {"maxclients", kInteger, &Config::maxclients, "10000", kAnyTime, 1, kClientsMax},

@@ -328,6 +328,10 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("tables", stats.tables);
   out.Count("open_tables", stats.open_tables);
   out.Count("table_bytes", stats.table_bytes);
+  out.Count("value_files", stats.value_files);
+  out.Count("value_bytes", stats.value_bytes);
+  out.Count("live_value_bytes", stats.live_value_bytes);
+  out.Count("value_bytes_relocated", stats.value_bytes_relocated);
   for (size_t level = 0; level < stats.levels.size(); ++level) {
     if (stats.levels[level].tables == 0) continue;
     out.Format("level" + std::to_string(level), "tables=%llu,bytes=%llu",

@@ -153,6 +153,7 @@ Status Server::OpenEngine() {
   options.compression_level = static_cast<int>(config_.compression_level);
   if (!config_.compression_dictionary) options.dictionary_sample_bytes = 0;
   options.compaction_policy = PolicyKindOf(config_);
+  options.value_file_threshold_bytes = static_cast<uint64_t>(config_.value_file_threshold_bytes);
   options.open_tables_max = open_tables_max_;
   options.counted_prefix_size = CountedPrefixSize;
   Result<std::unique_ptr<Engine>> engine = Engine::Open(options, *env_);

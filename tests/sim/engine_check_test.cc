@@ -141,6 +141,8 @@ Options SmallOptions(uint64_t seed) {
   options.block_bytes = 256;
   options.compression_level = seed % 2 == 0 ? 1 : 0;
   options.spare_segments_max = seed % 2;
+  options.value_file_threshold_bytes = 60;
+  options.value_file_bytes = 512;
   return options;
 }
 
@@ -352,9 +354,11 @@ struct Damaged {
     for (const std::string& name : copy->Names()) {
       if (name.ends_with(".table")) tables.push_back(name);
       if (name.ends_with(".log")) logs.push_back(name);
+      if (name.ends_with(".values")) value_files.push_back(name);
       if (name.starts_with("MANIFEST-")) manifest = name;
     }
     REQUIRE(tables.size() >= 2);
+    REQUIRE(value_files.size() >= 2);
   }
 
   void Remove(const std::string& name) { REQUIRE(copy->env.Remove(copy->PathOf(name)).ok()); }
@@ -374,6 +378,7 @@ struct Damaged {
   std::unique_ptr<DatabaseCopy> copy;
   std::vector<std::string> tables;
   std::vector<std::string> logs;
+  std::vector<std::string> value_files;
   std::string manifest;
 };
 
@@ -419,6 +424,30 @@ TEST_CASE("check: files that are missing, changed names, or are of another lengt
       if (name.ends_with(".table")) d.Set(d.tables[0], foreign.Contents(name));
     }
     CHECK(d.Finds(d.tables[0], "belongs to another database"));
+  }
+  SUBCASE("a value file is missing") {
+    Damaged d;
+    d.Remove(d.value_files[0]);
+    CHECK(d.Finds(d.value_files[0], "missing, though the manifest names it"));
+  }
+  SUBCASE("two value files changed names") {
+    Damaged d;
+    const std::string first = d.copy->Contents(d.value_files[0]);
+    d.Set(d.value_files[0], d.copy->Contents(d.value_files[1]));
+    d.Set(d.value_files[1], first);
+    CHECK(d.Finds(d.value_files[0], "value file of another number"));
+    CHECK(d.Finds(d.value_files[1], "value file of another number"));
+  }
+  SUBCASE("a value file is cut off, or goes on behind its end") {
+    Damaged d;
+    const std::string whole = d.copy->Contents(d.value_files[0]);
+    for (size_t size = 0; size < whole.size(); size += 7) {
+      d.Set(d.value_files[0], whole.substr(0, size));
+      if (!d.Finds(d.value_files[0], "the manifest says size")) FAIL("cut off at " << size);
+    }
+    d.Set(d.value_files[0], whole + std::string(8, '\0'));
+    CHECK(d.Finds(d.value_files[0], "the manifest says size"));
+    CHECK(d.Finds(d.value_files[0], "no record"));
   }
   SUBCASE("a table is cut off, or goes on behind its end") {
     Damaged d;

@@ -16,6 +16,8 @@ struct FullDiskWorld : EngineWorld {
     options.segment_bytes = 4096;
     options.log_bytes_per_generation = 65536;
     options.table_bytes = 32768;
+    options.value_file_bytes =
+        32768;  // with many small ones the manifest would be a part of the data
     return options;
   }
 

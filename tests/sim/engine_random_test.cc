@@ -54,6 +54,9 @@ class RandomHistory {
     world_.options.runs_max = policy_random_.OneIn(3) ? 4 : 24;
     world_.options.compaction_policy = RandomPolicy();
     world_.options.dictionary_sample_bytes = policy_random_.OneIn(2) ? 1024 : 0;
+    constexpr uint64_t kThresholds[] = {0, 32, 80, 2000, 4096};
+    world_.options.value_file_threshold_bytes = kThresholds[policy_random_.Uniform(5)];
+    world_.options.value_file_bytes = policy_random_.OneIn(2) ? 1024 : 64 << 10;
   }
   ~RandomHistory() { ForgetClients(); }
 
@@ -339,7 +342,9 @@ class RandomHistory {
       if (!last.empty() && key <= last) FAIL(key << " comes after " << last);
       last = key;
       if (entry.kind != EntryKind::kPut) continue;
-      Value value{entry.tag, entry.expire_at_ms, entry.value, {}};
+      Stored stored;
+      RETURN_IF_ERROR(StoredOf(*world_.engine, entry, client.scope, &stored));
+      const Value value{stored.tag, stored.expire_at_ms, *stored.value, {}};
       world_.CheckValue(key, Status::Ok(), value);
       met.insert(std::move(key));
     }

@@ -50,6 +50,8 @@ inline Options TinyOptions() {
   options.level1_bytes = 16384;
   options.level0_tables_compact = 2;
   options.compression_level = 0;  // most of the time would go there
+  options.value_file_threshold_bytes = 220;
+  options.value_file_bytes = 2048;
   options.counted_prefix_size = [](Slice key) -> size_t {
     return key.starts_with("s") ? std::min(key.size(), kPrefixBytes) : 0;
   };
@@ -65,6 +67,15 @@ inline void NameHistory(uint64_t seed) {
     (void)!write(STDERR_FILENO, text, std::strlen(text));
     std::signal(SIGABRT, SIG_DFL);
   });
+}
+
+// What an entry of a scan holds, from wherever its value is.
+inline Status StoredOf(Engine& engine, const Entry& entry, ReadScope& scope, Stored* stored) {
+  Value value;
+  value.bytes = entry.value;
+  if (entry.in_value_file) RETURN_IF_ERROR(engine.Get(entry.key, scope, &value));
+  *stored = {entry.tag, entry.expire_at_ms, std::make_shared<const std::string>(value.bytes)};
+  return Status::Ok();
 }
 
 // For calls that fail the test from within: REQUIRE would report that twice.
@@ -270,10 +281,12 @@ class EngineWorld {
         for (it->SeekToFirst(); it->Valid(); it->Next()) {
           const Entry& e = it->entry();
           if (e.kind != EntryKind::kPut) continue;
-          all.emplace(e.key,
-                      Stored{e.tag, e.expire_at_ms, std::make_shared<const std::string>(e.value)});
+          Stored stored;
+          status = StoredOf(*engine, e, scope, &stored);
+          if (!status.ok()) break;
+          all.emplace(e.key, std::move(stored));
         }
-        status = it->status();
+        if (!it->Valid()) status = it->status();
         if (status.is_pending() && !Wait(scope)) return {};
       }
       if (status.ok() || !env.power_is_on()) return all;

@@ -20,7 +20,7 @@ constexpr size_t kBucketsMin = 64;
 struct BlockCache::Node {
   uint64_t file_number;
   uint64_t offset;
-  std::shared_ptr<const Block> block;
+  std::shared_ptr<const CachedPart> block;
   size_t charge_bytes;
   bool used;
   std::unique_ptr<Node> next_in_bucket;
@@ -54,8 +54,8 @@ std::unique_ptr<BlockCache::Node>* BlockCache::Place(uint64_t file_number, uint6
   return place;
 }
 
-const std::shared_ptr<const Block>& BlockCache::Lookup(uint64_t file_number, uint64_t offset) {
-  static const std::shared_ptr<const Block> kNone;
+const std::shared_ptr<const CachedPart>& BlockCache::Lookup(uint64_t file_number, uint64_t offset) {
+  static const std::shared_ptr<const CachedPart> kNone;
   Node* node = Place(file_number, offset)->get();
   if (node == nullptr) {
     ++stats_.misses;
@@ -66,7 +66,7 @@ const std::shared_ptr<const Block>& BlockCache::Lookup(uint64_t file_number, uin
   return node->block;
 }
 
-const Block* BlockCache::Peek(uint64_t file_number, uint64_t offset) const {
+const CachedPart* BlockCache::Peek(uint64_t file_number, uint64_t offset) const {
   const Node* node = buckets_[BucketOf(file_number, offset)].get();
   while (node != nullptr && (node->offset != offset || node->file_number != file_number)) {
     node = node->next_in_bucket.get();
@@ -82,8 +82,8 @@ void BlockCache::PrefetchNode(uint64_t file_number, uint64_t offset) const {
   __builtin_prefetch(buckets_[BucketOf(file_number, offset)].get());
 }
 
-std::shared_ptr<const Block> BlockCache::Insert(uint64_t file_number, uint64_t offset,
-                                                std::shared_ptr<const Block> block) {
+std::shared_ptr<const CachedPart> BlockCache::Insert(uint64_t file_number, uint64_t offset,
+                                                     std::shared_ptr<const CachedPart> block) {
   if (const Node* node = Place(file_number, offset)->get()) return node->block;
   const size_t charge_bytes = sizeof(Node) + block->charge_bytes();
   if (charge_bytes > capacity_bytes_ / kLargestPart) return block;

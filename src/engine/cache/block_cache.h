@@ -1,4 +1,4 @@
-// engine/cache/block_cache.h: blocks worth keeping in memory.
+// engine/cache/block_cache.h: blocks worth keeping in memory, and values too large for a record.
 //
 // A hash table of nodes, chained, with a number of buckets that its owner sets: it never grows in the
 // middle of a read. Eviction is SIEVE's (eviction.h), so that a hit writes one
@@ -11,12 +11,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/cache/cached_part.h"
 #include "engine/cache/eviction.h"
-#include "engine/table/block_reader.h"
 
 namespace varve {
 
-// A bounded cache of verified, decompressed table blocks.
+// A bounded cache of verified, decompressed table blocks, and of large values from value files. What is said of
+// blocks here holds for both: one counter numbers all files.
 //
 // Units      Capacity and charges are bytes; a charge includes the node.
 // Threads    Loop only. A reader thread loads a block and posts it; the loop inserts it. Hence no
@@ -46,18 +47,18 @@ class BlockCache {
 
   // The block at `offset` of that file, or null. The reference holds until the cache is changed;
   // copy it to pin the block.
-  const std::shared_ptr<const Block>& Lookup(uint64_t file_number, uint64_t offset);
+  const std::shared_ptr<const CachedPart>& Lookup(uint64_t file_number, uint64_t offset);
 
   // The same without counting as a use, and without a pin.
-  const Block* Peek(uint64_t file_number, uint64_t offset) const;
+  const CachedPart* Peek(uint64_t file_number, uint64_t offset) const;
   // The two steps by which several lookups at once hide their cache misses.
   void PrefetchBucket(uint64_t file_number, uint64_t offset) const;
   void PrefetchNode(uint64_t file_number, uint64_t offset) const;
 
   // Keeps `block` and returns it. If two clients asked for it, the second arrival is dropped and
   // the first returned: both hold the same bytes, for tables never change.
-  std::shared_ptr<const Block> Insert(uint64_t file_number, uint64_t offset,
-                                      std::shared_ptr<const Block> block);
+  std::shared_ptr<const CachedPart> Insert(uint64_t file_number, uint64_t offset,
+                                           std::shared_ptr<const CachedPart> block);
 
   // The file is gone: so are its blocks, save pinned ones.
   void EraseFile(uint64_t file_number);

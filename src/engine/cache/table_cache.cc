@@ -39,6 +39,14 @@ void TableCache::KeepReader(Table& table, std::shared_ptr<const TableReader> rea
   ++open_;
 }
 
+void TableCache::KeepValueReader(Table& file, std::shared_ptr<const ValueFileReader> reader) {
+  if (!file.live_ || file.value_reader_) return;
+  Charge(file, static_cast<int64_t>(reader->memory_bytes()));
+  file.value_reader_ = std::move(reader);
+  file.referenced_ = true;
+  ++open_;
+}
+
 void TableCache::KeepPartition(Table& table, size_t i, std::shared_ptr<const Partition> partition) {
   // Without its reader, which was closed meanwhile, it would be of no use.
   if (!table.reader_ || table.slots_[i].partition) return;
@@ -66,9 +74,7 @@ bool TableCache::Step() {
     if (!std::exchange(slot.referenced, false) && slot.partition) Drop(table, slot);
     return true;
   }
-  if (!std::exchange(table.referenced_, false) && table.reader_ && table.partitions_ == 0) {
-    Close(table);
-  }
+  if (!std::exchange(table.referenced_, false) && table.partitions_ == 0) Close(table);
   ++hand_table_;
   hand_slot_ = 0;
   return true;
@@ -81,11 +87,12 @@ void TableCache::Drop(Table& table, Table::Slot& slot) {
 }
 
 void TableCache::Close(Table& table) {
-  if (!table.reader_) return;
+  if (!table.reader_ && !table.value_reader_) return;
   Charge(table, -static_cast<int64_t>(table.bytes_));
   table.slots_.clear();
   table.partitions_ = 0;
   table.reader_.reset();
+  table.value_reader_.reset();
   --open_;
 }
 

@@ -5,6 +5,8 @@
 // Experiment with the Multics System", 1968). Using what is there costs no hashing and no list: a
 // pointer, and a bit that is set.
 //
+// A value file is kept likewise: it has a reader, and no partitions.
+//
 // Nothing is dropped but by MakeRoom and Erase. So what a command got stays where it is until it has run.
 //
 //   table 12   reader   [partition 0] [ - ] [partition 2] ...
@@ -23,6 +25,7 @@
 #include <vector>
 
 #include "engine/table/table_reader.h"
+#include "engine/values/value_file_reader.h"
 #include "engine/version/file_meta.h"
 
 namespace varve {
@@ -39,6 +42,11 @@ class TableCache {
       referenced_ = true;
       return reader_;
     }
+    // Of a value file: null if it is not open.
+    const std::shared_ptr<const ValueFileReader>& value_reader() {
+      referenced_ = true;
+      return value_reader_;
+    }
     // Null if it is not in memory. REQUIRES: the table is open.
     const std::shared_ptr<const Partition>& partition(size_t i) {
       slots_[i].referenced = true;
@@ -54,6 +62,7 @@ class TableCache {
 
     const uint64_t number_;
     std::shared_ptr<const TableReader> reader_;
+    std::shared_ptr<const ValueFileReader> value_reader_;
     bool referenced_ = false;
     std::vector<Slot> slots_;
     size_t partitions_ = 0;  // in memory
@@ -62,7 +71,7 @@ class TableCache {
   };
   using TableRef = std::shared_ptr<Table>;
 
-  // The table of that number, which is live from now on.
+  // The table or value file of that number, which is live from now on.
   TableRef Add(uint64_t number);
   // It is no longer.
   void Erase(uint64_t number);
@@ -71,6 +80,7 @@ class TableCache {
 
   // Keep what was read, unless the table is dead.
   void KeepReader(Table& table, std::shared_ptr<const TableReader> reader);
+  void KeepValueReader(Table& file, std::shared_ptr<const ValueFileReader> reader);
   void KeepPartition(Table& table, size_t i, std::shared_ptr<const Partition> partition);
 
   bool Fits() const { return memory_bytes_ <= capacity_bytes_ && open_ <= open_max_; }
@@ -78,7 +88,7 @@ class TableCache {
   bool MakeRoom();
 
   void SetCapacity(uint64_t capacity_bytes) { capacity_bytes_ = capacity_bytes; }
-  // Tables open at the same time, each of which costs a file descriptor.
+  // Tables and value files open at the same time, each of which costs a file descriptor.
   void SetOpenMax(size_t open_max) { open_max_ = open_max; }
 
   uint64_t memory_bytes() const { return memory_bytes_; }

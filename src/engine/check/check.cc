@@ -10,6 +10,7 @@
 
 #include "engine/check/check_log.h"
 #include "engine/check/check_table.h"
+#include "engine/check/check_value_file.h"
 #include "engine/check/manifest_records.h"
 #include "engine/file_names.h"
 #include "engine/version/manifest.h"
@@ -34,6 +35,7 @@ class Checker {
     AddUpSizes();
     if (const std::optional<uint64_t> manifest = CheckCurrent()) CheckManifest(*manifest);
     if (manifest_end_) JudgeManifestEnd();
+    CheckValueFiles();
     CheckTables();
     CheckLogs();
     ListStrangers();
@@ -42,7 +44,7 @@ class Checker {
 
  private:
   std::string PathOf(Slice name) const { return JoinPath(directory_, name); }
-  bool HasData() const { return !tables_.empty() || !segments_.empty(); }
+  bool HasData() const { return !tables_.empty() || !segments_.empty() || !value_files_.empty(); }
   // A segment that the manifest needs, or may need.
   bool IsLive(uint64_t segment) const { return !state_ || segment >= state_->first_log_segment; }
 
@@ -53,6 +55,7 @@ class Checker {
   void CheckRecords(Slice file, const std::string& name);
   void CheckEdit(const ManifestRecord& record, const std::string& name);
   void CheckState(const std::string& name, uint64_t number);
+  void CheckValueFiles();
   void CheckTables();
   void CheckLogs();
   LogToCheck LiveLog() const;
@@ -66,6 +69,7 @@ class Checker {
   // What is there.
   std::vector<std::string> names_;
   std::vector<uint64_t> tables_;
+  std::vector<uint64_t> value_files_;
   std::vector<uint64_t> segments_;
   std::vector<uint64_t> manifests_;
   bool has_current_ = false;
@@ -84,6 +88,7 @@ Status Checker::ListFiles() {
   if (!names.ok()) return names.status();
   names_ = std::move(*names);
   tables_.clear();
+  value_files_.clear();
   segments_.clear();
   manifests_.clear();
   has_current_ = false;
@@ -92,6 +97,7 @@ Status Checker::ListFiles() {
     if (!file) continue;
     switch (file->kind) {
       case FileKind::kTable: tables_.push_back(file->number); break;
+      case FileKind::kValues: value_files_.push_back(file->number); break;
       case FileKind::kLog: segments_.push_back(file->number); break;
       case FileKind::kManifest: manifests_.push_back(file->number); break;
       case FileKind::kCurrent: has_current_ = true; break;
@@ -101,7 +107,7 @@ Status Checker::ListFiles() {
     }
   }
   // Names sort as their numbers do, until these outgrow their zeros.
-  for (auto* numbers : {&tables_, &segments_, &manifests_}) {
+  for (auto* numbers : {&tables_, &value_files_, &segments_, &manifests_}) {
     std::sort(numbers->begin(), numbers->end());
   }
   if (HasData() || has_current_ || !manifests_.empty()) return Status::Ok();
@@ -112,8 +118,8 @@ void Checker::AddUpSizes() {
   uint64_t bytes = 0;
   for (const std::string& name : names_) {
     const std::optional<FileName> file = ParseFileName(name);
-    if (!file || (file->kind != FileKind::kTable && file->kind != FileKind::kLog &&
-                  file->kind != FileKind::kManifest)) {
+    if (!file || (file->kind != FileKind::kTable && file->kind != FileKind::kValues &&
+                  file->kind != FileKind::kLog && file->kind != FileKind::kManifest)) {
       continue;
     }
     const Result<std::unique_ptr<File>> opened = env_.Open(PathOf(name), OpenMode::kRead);
@@ -249,17 +255,40 @@ void Checker::JudgeManifestEnd() {
   state_.reset();
 }
 
-// --- Tables and log ---
+// --- Value files, tables and log ---
+
+void Checker::CheckValueFiles() {
+  if (state_) {
+    for (const LiveValueFile& file : state_->version->value_files()) {
+      CheckValueFile(env_, {directory_, file.meta.number, database_id_, &file.meta}, report_);
+    }
+    return;
+  }
+  for (const uint64_t number : value_files_) {
+    CheckValueFile(env_, {directory_, number, database_id_, nullptr}, report_);
+  }
+}
 
 void Checker::CheckTables() {
+  std::optional<ValueReferences> references;
+  if (database_id_) references.emplace(env_, directory_, *database_id_, report_);
+  TableToCheck table;
+  table.directory = directory_;
+  table.database_id = database_id_;
+  table.references = references ? &*references : nullptr;
   if (state_) {
+    table.dead_prefixes = &state_->dead_prefixes;
+    table.version = state_->version.get();
     for (const auto& [number, meta] : named_tables_) {
-      CheckTable(env_, {directory_, number, database_id_, meta, &state_->dead_prefixes}, report_);
+      table.number = number;
+      table.meta = meta;
+      CheckTable(env_, table, report_);
     }
     return;
   }
   for (const uint64_t number : tables_) {
-    CheckTable(env_, {directory_, number, database_id_, nullptr, nullptr}, report_);
+    table.number = number;
+    CheckTable(env_, table, report_);
   }
 }
 
@@ -280,6 +309,9 @@ void Checker::ListStrangers() {
     if (file) {
       switch (file->kind) {
         case FileKind::kTable: named = !state_ || named_tables_.contains(file->number); break;
+        case FileKind::kValues:
+          named = !state_ || state_->version->FindValueFile(file->number) != nullptr;
+          break;
         case FileKind::kLog: named = IsLive(file->number); break;
         case FileKind::kManifest: named = file->number == manifest_; break;
         case FileKind::kTemporary: break;

@@ -3,9 +3,10 @@
 //   1. lock       nobody else has it
 //   2. CURRENT    names a manifest
 //   3. manifest   every record, every edit, the invariants of the version they lead to
-//   4. tables     all that the manifest names: check_table.h
-//   5. log        all live segments: check_log.h
-//   6. strangers  files that nothing names
+//   4. values     the value files that the manifest names: check_value_file.h
+//   5. tables     all that the manifest names: check_table.h
+//   6. log        all live segments: check_log.h
+//   7. strangers  files that nothing names
 //
 // All is read and nothing written, but for the lock. Every fault is listed, and what does not stand
 // on it is checked all the same: without a manifest, each table and segment by itself. LOCK and

@@ -2,6 +2,7 @@
 #include "engine/check/check_table.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -51,6 +52,8 @@ class TableChecker {
   void CheckPartition(size_t i);
   void CheckBlock(const Partition& partition, size_t i);
   void CheckEntry(const Entry& entry, const Partition& partition, size_t block, uint64_t offset);
+  void CheckReference(const Entry& entry, uint64_t offset);
+  void CompareUses(const char* who, const ValueUses& said, const ValueUses& found);
   void NoteExpiry(const ExpiryPlace& place);
   void CheckExpiryBlocks();
   bool CheckExpiryBlock(size_t i);
@@ -80,6 +83,7 @@ class TableChecker {
   size_t partition_ = 0;   // that is being checked
   uint64_t data_end_ = 0;  // of the blocks that partitions have led to
   TableProperties found_;
+  std::map<uint64_t, uint64_t> found_uses_;  // value file -> bytes
   std::string last_key_;
 
   std::vector<ExpiryPlace> expiry_places_;  // to which the expiry index should lead
@@ -141,6 +145,7 @@ void TableChecker::CheckEntry(const Entry& entry, const Partition& partition, si
     return;
   }
   found_.value_bytes += entry.value.size();
+  if (entry.in_value_file) CheckReference(entry, offset);
   if (entry.expire_at_ms == 0) return;
   const int64_t at_ms = entry.expire_at_ms;
   const bool first = found_.expiring++ == 0;
@@ -148,6 +153,19 @@ void TableChecker::CheckEntry(const Entry& entry, const Partition& partition, si
   found_.last_expiry_ms = first ? at_ms : std::max(found_.last_expiry_ms, at_ms);
   NoteExpiry({ExpiryStretchOf(std::max<int64_t>(at_ms, 1)),
               static_cast<uint32_t>(partition_ * kPartitionBlocks + block)});
+}
+
+void TableChecker::CheckReference(const Entry& entry, uint64_t offset) {
+  ValueRef ref;
+  if (!DecodeValueRef(entry.value, &ref)) {
+    return Problem(offset, "a reference to a value that is none");
+  }
+  found_uses_[ref.file] += ref.record_bytes;
+  if (what_.version != nullptr && what_.version->FindValueFile(ref.file) == nullptr) {
+    return Problem(offset, "a reference to value file " + std::to_string(ref.file) +
+                               ", which the manifest does not name");
+  }
+  if (what_.references != nullptr) what_.references->Follow(ref, entry.key);
 }
 
 // Keys that are written together often expire together.
@@ -213,12 +231,23 @@ void TableChecker::CompareWithProperties() {
   Compare(who, "key bytes", said.key_bytes, found_.key_bytes);
   Compare(who, "value bytes", said.value_bytes, found_.value_bytes);
   Compare(who, "raw bytes", said.raw_bytes, found_.raw_bytes);
+  ValueUses uses;
+  for (const auto& [file, bytes] : found_uses_) uses.push_back({file, bytes});
+  CompareUses(who, said.value_uses, uses);
   if (said.smallest_key != found_.smallest_key) {
     Problem(std::nullopt, "the properties block has another smallest key than the table");
   }
   if (said.largest_key != last_key_) {
     Problem(std::nullopt, "the properties block has another largest key than the table");
   }
+}
+
+void TableChecker::CompareUses(const char* who, const ValueUses& said, const ValueUses& found) {
+  if (said == found) return;
+  Compare(who, "value files", said.size(), found.size());
+  Compare(who, "bytes in value files", BytesOf(said), BytesOf(found));
+  if (said.size() != found.size() || BytesOf(said) != BytesOf(found)) return;
+  Problem(std::nullopt, std::string(who) + " says that the table refers to other value files");
 }
 
 void TableChecker::CompareWithManifest() {
@@ -231,6 +260,7 @@ void TableChecker::CompareWithManifest() {
   Compare(who, "expiring", said.expiring, found.expiring);
   Compare(who, "first expiry", said.first_expiry_ms, found.first_expiry_ms);
   Compare(who, "last expiry", said.last_expiry_ms, found.last_expiry_ms);
+  CompareUses(who, said.value_uses, found.value_uses);
   if (said.smallest != found.smallest_key) {
     Problem(std::nullopt, "the manifest has another smallest key than the table");
   }

@@ -40,6 +40,8 @@ struct CheckTotals {
   uint64_t tables = 0;
   uint64_t blocks = 0;
   uint64_t entries = 0;  // in tables
+  uint64_t value_files = 0;
+  uint64_t values = 0;  // in these
   uint64_t log_segments = 0;
   uint64_t log_groups = 0;
   uint64_t log_entries = 0;

@@ -10,6 +10,7 @@ struct CheckpointInfo {
   uint64_t group = 0;
   uint64_t tables_linked = 0;
   uint64_t tables_copied = 0;  // where the file system cannot link
+  uint64_t value_files = 0;    // linked or copied, as tables are
   uint64_t log_segments = 0;   // copied, always
   uint64_t bytes = 0;          // of all these
   uint64_t bytes_copied = 0;

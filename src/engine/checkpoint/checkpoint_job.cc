@@ -56,7 +56,8 @@ class CheckpointJob {
   Status CheckTarget() const;
   Status Fill();
   Status FindBytesTotal();
-  Status AddTable(const FileMeta& table);
+  // Links or copies a table or value file.
+  Status AddFile(const std::string& name, uint64_t size_bytes, bool* linked);
   Status AddLogSegment(uint64_t number);
   Status Copy(const std::string& name);
   std::string SourcePath(const std::string& name) const { return JoinPath(plan_.source, name); }
@@ -100,8 +101,15 @@ Status CheckpointJob::Fill() {
   RETURN_IF_ERROR(FindBytesTotal());
   for (int level = 0; level < kLevels; ++level) {
     for (const FileRef& table : plan_.state.version->level(level)) {
-      RETURN_IF_ERROR(AddTable(*table));
+      bool linked = false;
+      RETURN_IF_ERROR(AddFile(TableFileName(table->number), table->size_bytes, &linked));
+      ++(linked ? info_.tables_linked : info_.tables_copied);
     }
+  }
+  for (const LiveValueFile& file : plan_.state.version->value_files()) {
+    bool linked = false;
+    RETURN_IF_ERROR(AddFile(ValueFileName(file.meta.number), file.meta.size_bytes, &linked));
+    ++info_.value_files;
   }
   for (const uint64_t segment : plan_.log_segments) RETURN_IF_ERROR(AddLogSegment(segment));
   // Syncs the directory, and so the tables' names, before there is a CURRENT.
@@ -110,7 +118,7 @@ Status CheckpointJob::Fill() {
 }
 
 Status CheckpointJob::FindBytesTotal() {
-  bytes_total_ = plan_.state.version->table_bytes();
+  bytes_total_ = plan_.state.version->table_bytes() + plan_.state.version->value_bytes();
   for (const uint64_t segment : plan_.log_segments) {
     Result<std::unique_ptr<File>> file =
         env_.Open(SourcePath(LogFileName(segment)), OpenMode::kRead);
@@ -122,17 +130,13 @@ Status CheckpointJob::FindBytesTotal() {
   return Status::Ok();
 }
 
-Status CheckpointJob::AddTable(const FileMeta& table) {
+Status CheckpointJob::AddFile(const std::string& name, uint64_t size_bytes, bool* linked) {
   if (control_.cancelled) return {StatusCode::kAborted, "the checkpoint was cancelled"};
-  const std::string name = TableFileName(table.number);
-  const Status linked = env_.Link(SourcePath(name), PathOf(name));
-  if (linked.code() == StatusCode::kNotSupported) {
-    ++info_.tables_copied;
-    return Copy(name);
-  }
-  RETURN_IF_ERROR(linked);
-  ++info_.tables_linked;
-  Progress(name, table.size_bytes);
+  const Status link = env_.Link(SourcePath(name), PathOf(name));
+  if (link.code() == StatusCode::kNotSupported) return Copy(name);
+  RETURN_IF_ERROR(link);
+  *linked = true;
+  Progress(name, size_bytes);
   return Status::Ok();
 }
 

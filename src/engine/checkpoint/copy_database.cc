@@ -14,22 +14,29 @@ namespace varve {
 
 namespace {
 
-Status CheckTables(Env& env, const std::string& directory, const Version& version) {
+Status CheckFile(Env& env, const std::string& path, uint64_t size_bytes) {
+  Result<std::unique_ptr<File>> file = env.Open(path, OpenMode::kRead);
+  if (file.status().is_not_found()) {
+    return Status::Corruption(path + ": missing, though the manifest names it");
+  }
+  if (!file.ok()) return file.status();
+  const Result<uint64_t> size = (*file)->Size();
+  if (!size.ok()) return size.status();
+  if (*size == size_bytes) return Status::Ok();
+  return Status::Corruption(path + ": " + std::to_string(*size) + " bytes, but the manifest says " +
+                            std::to_string(size_bytes));
+}
+
+Status CheckFiles(Env& env, const std::string& directory, const Version& version) {
   for (int level = 0; level < kLevels; ++level) {
     for (const FileRef& table : version.level(level)) {
       const std::string path = JoinPath(directory, TableFileName(table->number));
-      Result<std::unique_ptr<File>> file = env.Open(path, OpenMode::kRead);
-      if (file.status().is_not_found()) {
-        return Status::Corruption(path + ": missing, though the manifest names it");
-      }
-      if (!file.ok()) return file.status();
-      const Result<uint64_t> size = (*file)->Size();
-      if (!size.ok()) return size.status();
-      if (*size == table->size_bytes) continue;
-      return Status::Corruption(path + ": " + std::to_string(*size) +
-                                " bytes, but the manifest says " +
-                                std::to_string(table->size_bytes));
+      RETURN_IF_ERROR(CheckFile(env, path, table->size_bytes));
     }
+  }
+  for (const LiveValueFile& file : version.value_files()) {
+    const std::string path = JoinPath(directory, ValueFileName(file.meta.number));
+    RETURN_IF_ERROR(CheckFile(env, path, file.meta.size_bytes));
   }
   return Status::Ok();
 }
@@ -60,7 +67,7 @@ Status CopyDatabase(Env& env, const std::string& source, const std::string& targ
   if (!lock.ok()) return lock.status();
   Result<ManifestContents> contents = ReadManifest(env, source);
   if (!contents.ok()) return contents.status();
-  RETURN_IF_ERROR(CheckTables(env, source, *contents->state.version));
+  RETURN_IF_ERROR(CheckFiles(env, source, *contents->state.version));
   Result<std::vector<uint64_t>> segments =
       LiveLogSegments(env, source, contents->state.first_log_segment);
   if (!segments.ok()) return segments.status();

@@ -11,10 +11,116 @@
 #include "engine/iterators/merging_iterator.h"
 #include "engine/iterators/table_iterator.h"
 #include "engine/table/table_builder.h"
+#include "engine/values/value_file_builder.h"
 
 namespace varve {
 
 namespace {
+
+// The value files a job writes, one after the other.
+class OutputValues {
+ public:
+  OutputValues(const TableJobContext& context, TableJobResult* result)
+      : context_(context), result_(result) {}
+
+  // Writes the value of a put, and has the entry refer to it. What it refers with is valid until the next call.
+  Status Separate(Entry* entry) {
+    RETURN_IF_ERROR(BeginIfNeeded());
+    return Refer(builder_->Add(entry->key, entry->value, context_.options.compression_level),
+                 entry);
+  }
+
+  // If the entry's value lies in one of `files`, moves it.
+  Status Move(const std::set<uint64_t>& files, Entry* entry) {
+    ValueRef ref;
+    if (!DecodeValueRef(entry->value, &ref)) {
+      return Status::Corruption("a table refers to a value with what is no reference");
+    }
+    if (!files.contains(ref.file)) return Status::Ok();
+    std::shared_ptr<const ValueFileReader>& source = sources_[ref.file];
+    if (!source) {
+      Result<std::shared_ptr<const ValueFileReader>> opened =
+          context_.tables().OpenValues(ref.file);
+      if (!opened.ok()) return opened.status();
+      source = std::move(*opened);
+    }
+    const Result<ValueFileReader::Record> record = source->ReadRecord(ref, entry->key);
+    if (record.status().code() == StatusCode::kCorruption) {
+      result_->damaged_value_files.insert(ref.file);
+      result_->damage = record.status();
+      return Status::Ok();
+    }
+    if (!record.ok()) return record.status();
+    result_->bytes_read += ref.record_bytes;
+    RETURN_IF_ERROR(BeginIfNeeded());
+    return Refer(builder_->AddStored(entry->key, record->type, record->stored, ref.value_bytes),
+                 entry);
+  }
+
+  // Everything written is on the disk and verified after this, but for the directory.
+  Status Finish() { return builder_ ? FinishFile() : Status::Ok(); }
+
+  void RemoveAll() {
+    builder_.reset();
+    file_.reset();
+    for (size_t i = 0; i < begun_; ++i) {
+      (void)context_.env->Remove(Path(context_.value_file_numbers[i]));
+    }
+    result_->value_outputs.clear();
+  }
+
+ private:
+  std::string Path(uint64_t number) const { return context_.tables().PathOfValues(number); }
+
+  Status BeginIfNeeded() {
+    // The one with the last number is never ended: what is reserved is enough if nothing is larger than expected.
+    const bool last = begun_ == context_.value_file_numbers.size();
+    if (builder_ && !last && builder_->file_bytes() >= context_.options.value_file_bytes) {
+      RETURN_IF_ERROR(FinishFile());
+    }
+    if (builder_) return Status::Ok();
+    CHECK(!last);
+    number_ = context_.value_file_numbers[begun_++];
+    Result<std::unique_ptr<File>> file = context_.env->Open(Path(number_), OpenMode::kCreate);
+    if (!file.ok()) return file.status();
+    file_ = std::move(*file);
+    builder_.emplace(*file_, number_, context_.database_id);
+    return Status::Ok();
+  }
+
+  Status Refer(const Result<ValueRef>& ref, Entry* entry) {
+    if (!ref.ok()) return ref.status();
+    reference_.clear();
+    AppendValueRef(*ref, &reference_);
+    entry->value = reference_;
+    entry->in_value_file = true;
+    return Status::Ok();
+  }
+
+  Status FinishFile() {
+    RETURN_IF_ERROR(builder_->Finish());
+    const ValueFileMeta meta{number_, builder_->file_bytes(), builder_->records()};
+    builder_.reset();
+    RETURN_IF_ERROR(file_->Sync());
+    // The same file, read back: what does not verify is never installed.
+    auto reader = std::make_shared<const ValueFileReader>(std::move(file_), Path(number_), number_,
+                                                          context_.database_id);
+    RETURN_IF_ERROR(reader->Verify(meta.size_bytes, meta.records));
+    result_->bytes_written += meta.size_bytes;
+    result_->value_bytes_written += meta.size_bytes;
+    result_->value_outputs.push_back({meta, std::move(reader)});
+    return Status::Ok();
+  }
+
+  const TableJobContext& context_;
+  TableJobResult* result_;
+  size_t begun_ = 0;
+  uint64_t number_ = 0;
+  std::unique_ptr<File> file_;
+  std::optional<ValueFileBuilder> builder_;
+  std::map<uint64_t, std::shared_ptr<const ValueFileReader>> sources_;  // of what is moved
+  std::string reference_;
+};
 
 // The tables a job writes, one after the other.
 class OutputTables {
@@ -90,6 +196,7 @@ class OutputTables {
     meta->expiring = p.expiring;
     meta->first_expiry_ms = p.first_expiry_ms;
     meta->last_expiry_ms = p.last_expiry_ms;
+    meta->value_uses = p.value_uses;
     result_->bytes_written += p.file_bytes;
     result_->dictionaries += p.dictionary_bytes > 0 ? 1 : 0;
     result_->outputs.push_back({std::move(meta), std::move(*reader)});
@@ -147,15 +254,21 @@ class Compaction {
   Compaction(const TableJobContext& context, const CompactionInputs& inputs, TableJobResult* result)
       : context_(context),
         below_(*inputs.version, inputs.plan.output_level),
+        relocate_(inputs.plan.relocate),
+        values_(context, result),
         outputs_(context, inputs.plan.output_level, result),
         result_(result) {}
 
   Status Run(EntryIterator& merge) {
     for (merge.SeekToFirst(); merge.Valid();) RETURN_IF_ERROR(TakeKey(merge));
     RETURN_IF_ERROR(merge.status());
+    RETURN_IF_ERROR(values_.Finish());
     return outputs_.Finish();
   }
-  void RemoveAll() { outputs_.RemoveAll(); }
+  void RemoveAll() {
+    outputs_.RemoveAll();
+    values_.RemoveAll();
+  }
 
  private:
   // All entries of one key, newest first, become one or none.
@@ -188,6 +301,7 @@ class Compaction {
       entry.tag = 0;
       entry.expire_at_ms = 0;
       entry.value = Slice();
+      entry.in_value_file = false;
     }
     if (settled != 0) Settle(entry.key, settled);
     // A tombstone with nothing below it has done its work.
@@ -196,6 +310,7 @@ class Compaction {
       return Status::Ok();
     }
     entry.creates = creates;
+    if (entry.in_value_file && !relocate_.empty()) RETURN_IF_ERROR(values_.Move(relocate_, &entry));
     return outputs_.Add(entry);
   }
 
@@ -206,6 +321,8 @@ class Compaction {
 
   const TableJobContext& context_;
   Below below_;
+  const std::set<uint64_t>& relocate_;
+  OutputValues values_;
   OutputTables outputs_;
   TableJobResult* result_;
   KeptEntry newest_;
@@ -222,7 +339,9 @@ void PrefetchRecord(const Record* record) {
 
 TableJobResult FlushGeneration(const TableJobContext& context, const Generation& generation) {
   TableJobResult result;
+  OutputValues values(context, &result);
   OutputTables outputs(context, 0, &result);
+  const uint64_t threshold = context.options.value_file_threshold_bytes;
   const RecordRun run = SortedRun(generation.records);
   for (size_t i = 0; i < run.size(); ++i) {
     // Neighbours in order lie far apart in memory.
@@ -234,10 +353,18 @@ TableJobResult FlushGeneration(const TableJobContext& context, const Generation&
       ++result.entries_dropped;
       continue;
     }
-    if (result.status = outputs.Add(record->entry()); !result.status.ok()) break;
+    Entry entry = record->entry();
+    const bool large = threshold > 0 && record->is_put() && entry.value.size() >= threshold;
+    if (large) result.status = values.Separate(&entry);
+    if (result.status.ok()) result.status = outputs.Add(entry);
+    if (!result.status.ok()) break;
   }
+  if (result.status.ok()) result.status = values.Finish();
   if (result.status.ok()) result.status = outputs.Finish();
-  if (!result.status.ok()) outputs.RemoveAll();
+  if (!result.status.ok()) {
+    outputs.RemoveAll();
+    values.RemoveAll();
+  }
   return result;
 }
 

@@ -4,6 +4,11 @@
 // into tables that are synced, directory included, opened and so verified before they are reported. A job that fails has
 // left files behind that no version names; it removes what it can.
 //
+// Values. A flush writes large values to a value file and leaves a reference in the table; a compaction passes the
+// reference on without reading the value, unless the plan says that the value's file is to be emptied: then
+// the value moves to a new one, as it is stored. A damaged one stays where it is: the job goes on, and says so. Value files are synced and read back like tables, and none
+// is reported before.
+//
 // Settling counts. An entry without its creates bit was counted as an overwrite. When a merge shows that it
 // overwrote nothing - a tombstone lies directly below it, or the last level is reached and there is nothing - the
 // count of its prefix is one too low, and the job reports +1. An expired put that is dropped is
@@ -17,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,13 +43,22 @@ struct TableJobResult {
     FileRef meta;
     std::shared_ptr<const TableReader> reader;
   };
+  struct ValueOutput {
+    ValueFileMeta meta;
+    std::shared_ptr<const ValueFileReader> reader;
+  };
   Status status;
   std::vector<Output> outputs;
+  std::vector<ValueOutput> value_outputs;
   CountDeltas settled;
   uint64_t bytes_read = 0;
-  uint64_t bytes_written = 0;
+  uint64_t bytes_written = 0;        // value files included
+  uint64_t value_bytes_written = 0;  // of these
   uint64_t entries_dropped = 0;
   uint64_t dictionaries = 0;  // outputs that have one
+  // Value files out of which something damaged could not be moved, and what was said of the last.
+  std::set<uint64_t> damaged_value_files;
+  Status damage;
 };
 
 // What both kinds of job are given.
@@ -54,6 +69,8 @@ struct TableJobContext {
   DeadPrefixes
       dead_prefixes;  // only such as are durable: a job may not make true what a power cut could take back
   std::vector<uint64_t> file_numbers;  // reserved for outputs
+  // Likewise for value files. REQUIRES: one at least, for a job that may write values.
+  std::vector<uint64_t> value_file_numbers;
   int64_t now_ms = 0;
 
   TableDirectory tables() const { return {env, options.directory, database_id}; }

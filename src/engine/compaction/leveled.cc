@@ -35,7 +35,7 @@ class LeveledPicker final : public Picker {
   LeveledPicker(const Version& version, const PolicyState& state)
       : LeveledPicker(version, state, LevelTargetsOf(version, state.options)) {}
 
-  Plan Manual() const;
+  Plan Manual() const { return TowardsOneRun(CompactionReason::kManual); }
 
  private:
   LeveledPicker(const Version& version, const PolicyState& state, const LevelTargets& targets)
@@ -47,6 +47,7 @@ class LeveledPicker final : public Picker {
 
   Plan Shape() const override;
   Plan FromLevel0(CompactionReason reason) const override;
+  Plan TowardsOneRun(CompactionReason reason) const override;
   Plan FromLevel(int level, CompactionReason reason) const;
 
   FileList OldestOverlapping() const;
@@ -74,18 +75,17 @@ Plan LeveledPicker::Shape() const {
   return std::nullopt;
 }
 
-Plan LeveledPicker::Manual() const {
-  constexpr CompactionReason kReason = CompactionReason::kManual;
-  if (!version_.level(0).empty()) return FromLevel0(kReason);
+Plan LeveledPicker::TowardsOneRun(CompactionReason reason) const {
+  if (!version_.level(0).empty()) return FromLevel0(reason);
   for (int level = 1; level < targets_.last; ++level) {
     const FileList& files = version_.level(level);
     if (files.empty()) continue;
-    Plan plan = PushDown(level, 0, kReason);
+    Plan plan = PushDown(level, 0, reason);
     // Moved as it is, a table would keep what a job could drop.
     if (plan && plan->trivial_move && files[0]->tombstones > 0) plan->trivial_move = false;
     return plan;
   }
-  return CleanInPlace(targets_.last, kReason);
+  return CleanInPlace(targets_.last, reason);
 }
 
 Plan LeveledPicker::FromLevel(int level, CompactionReason reason) const {

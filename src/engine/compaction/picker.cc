@@ -2,13 +2,19 @@
 #include "engine/compaction/picker.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/check.h"
+#include "engine/compaction/value_garbage.h"
 
 namespace varve {
 
 namespace {
 constexpr int kLastLevel = kLevels - 1;
+// A job reads its tables, and moves values, of which this part of its size. Level 0 waits for it.
+constexpr uint64_t kRelocatedPart = 4;
+// Whose tables are looked for. That all that refer to these are busy, and others not, is rare.
+constexpr size_t kFilesTried = 16;
 }  // namespace
 
 KeyRange RangeOf(const FileList& files) {
@@ -36,15 +42,58 @@ bool Picker::AnyBusy(const FileList& files) const {
 // --- In which order ---
 
 Picker::Plan Picker::Automatic() const {
+  Plan plan = Best();
+  if (!plan || plan->trivial_move || plan->drop_only || !plan->relocate.empty()) return plan;
+  // Level 0 is to become shorter soon: it takes twice as long at most.
+  const uint64_t most = bytes_max() / kRelocatedPart;
+  AddRelocations(ValueFilesToEmpty(version_, state_),
+                 plan->level == 0 ? std::min(most, plan->input_bytes()) : most, &*plan);
+  return plan;
+}
+
+Picker::Plan Picker::Best() const {
   if (Plan plan = DropDead()) return plan;
   if (state_.short_of_room) {
     if (Plan plan = TableWithDead()) return plan;
     if (Plan plan = TombstoneTable()) return plan;
   }
+  const bool level0_waits =
+      version_.level(0).size() >= static_cast<size_t>(options().level0_tables_slow);
+  if (!level0_waits && (state_.short_of_room || ValueGarbageIsUrgent(version_))) {
+    if (Plan plan = TableWithGarbage()) return plan;
+  }
   if (Plan plan = Shape()) return plan;
   if (Plan plan = ExpiredTable()) return plan;
   if (Plan plan = TombstoneTable()) return plan;
-  return TableWithDead();
+  if (Plan plan = TableWithDead()) return plan;
+  if (state_.quiet && ValueGarbageMayHide(version_)) {
+    if (Plan plan = TowardsOneRun(CompactionReason::kValues)) return plan;
+  }
+  return TableWithGarbage();
+}
+
+// A table of level 0 cannot be rewritten where it is, and need not be: the values that it was flushed with are in a file
+// of their own, all alive.
+Picker::Plan Picker::TableWithGarbage() const {
+  const std::vector<uint64_t> files = ValueFilesToEmpty(version_, state_);
+  for (const uint64_t file : std::span(files).first(std::min(files.size(), kFilesTried))) {
+    const auto refers = [file](const FileRef& table) {
+      const auto use =
+          std::lower_bound(table->value_uses.begin(), table->value_uses.end(), file,
+                           [](const ValueUse& u, uint64_t wanted) { return u.file < wanted; });
+      return use != table->value_uses.end() && use->file == file;
+    };
+    for (int level = kLastLevel; level >= 1; --level) {
+      for (const FileRef& table : version_.level(level)) {
+        if (!refers(table)) continue;
+        Plan plan = InPlace(table, CompactionReason::kValues);
+        if (!plan) continue;
+        AddRelocations(files, bytes_max() / kRelocatedPart, &*plan);
+        return plan;
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 Picker::Plan Picker::DropDead() const {

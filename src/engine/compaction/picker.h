@@ -6,13 +6,19 @@
 //   3. a table that has expired as a whole
 //   4. a table that is mostly tombstones
 //   5. a table that may hold something under a dead prefix
+//   6. a table that refers to value files with much garbage, rewritten where it is, and its values moved:
+//      value_garbage.h. When little is being written, runs are first merged to find what is garbage
 //
 // 3 and 4 push the table into the next level or, where nothing lies below, rewrite it in its place;
 // 5 always does that. None of them can go on for ever: a push leads downwards, and there are so
 // many levels; where nothing lies below, the job drops tombstones and expired entries; everywhere
 // it drops what is under a dead prefix, and what it writes has a number above the prefix's bound.
 //
-// On a full disk 5 and 4 come before 2: they need little room and give back more.
+// On a full disk 5 and 4 come before 2: they need little room and give back more. So does 6 when most of the
+// value files is garbage, unless level 0 cannot wait.
+//
+// Every plan that merges tables which refer to such value files moves those values on the way. 6 ends because a
+// table that was rewritten refers to none of the files that it was rewritten for.
 //
 // Jobs at the same time: a plan takes all tables of its output level that meet its range, and none
 // that is busy. So two jobs never write into the same range. Level 0 has one job at most.
@@ -58,6 +64,8 @@ class Picker {
   // --- The policy's own ---
   virtual Plan Shape() const = 0;
   virtual Plan FromLevel0(CompactionReason reason) const = 0;
+  // The next step towards one run, without what could be dropped.
+  virtual Plan TowardsOneRun(CompactionReason reason) const = 0;
 
   // --- Plans for one table ---
   Plan InPlace(const FileRef& file, CompactionReason reason) const;
@@ -83,10 +91,12 @@ class Picker {
   const PolicyState& state_;
 
  private:
+  Plan Best() const;
   Plan DropDead() const;
   Plan ExpiredTable() const;
   Plan TombstoneTable() const;
   Plan TableWithDead() const;
+  Plan TableWithGarbage() const;
   template <typename Wanted>
   Plan FirstTable(CompactionReason reason, Wanted wanted) const;
   Plan DownOrInPlace(int level, size_t index, CompactionReason reason) const;

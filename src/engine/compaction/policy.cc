@@ -53,6 +53,7 @@ const char* ToString(CompactionReason reason) {
     case CompactionReason::kRunCount: return "runs";
     case CompactionReason::kExpired: return "expired";
     case CompactionReason::kTombstones: return "tombstones";
+    case CompactionReason::kValues: return "values";
     case CompactionReason::kManual: return "manual";
   }
   return "?";
@@ -75,6 +76,8 @@ std::string CompactionPlan::ToString() const {
   }
   if (!next_inputs.empty()) text += " +";
   for (const FileRef& file : next_inputs) text += " " + std::to_string(file->number);
+  if (!relocate.empty()) text += ", emptying";
+  for (const uint64_t file : relocate) text += " " + std::to_string(file);
   return text;
 }
 

@@ -36,6 +36,7 @@ enum class CompactionReason : uint8_t {
   kRunCount,     // too many runs, or no level left for another one
   kExpired,      // every entry of a table has expired
   kTombstones,   // mostly tombstones: scans would step over them again and again
+  kValues,       // value files with garbage are to be emptied, or garbage in them to be found
   kManual,       // someone asked
 };
 const char* ToString(CompactionReason reason);
@@ -52,10 +53,14 @@ struct CompactionPlan {
   bool trivial_move =
       false;               // nothing overlaps, so nothing is merged: tables only change their level
   bool drop_only = false;  // all lie under dead prefixes: removed without being read
+  // Value files out of which the job moves what its inputs refer to, and how much that is at most: see
+  // value_garbage.h.
+  std::set<uint64_t> relocate = {};
+  uint64_t relocate_bytes = 0;
 
   uint64_t input_bytes() const;
   // "L1 -> L2, size: 12 14 + 20 21", "L1 -> L2, size, move: 12", "L3, dead prefix, drop: 9 10",
-  // "L6, tombstones: 7", and of several levels "L28 -> L31, tier: 14 15 | 12 | 9 + 2 3". For logs
+  // "L6, tombstones: 7", "L6, values: 7, emptying 4 5", and of several levels "L28 -> L31, tier: 14 15 | 12 | 9 + 2 3". For logs
   // and tests.
   std::string ToString() const;
 };
@@ -72,6 +77,10 @@ struct PolicyState {
   bool jobs_drop_expired = false;
   // The disk is full: what needs little room and gives back more comes first.
   bool short_of_room = false;
+  // Little has been written for a while: space is taken back that would have to wait under load.
+  bool quiet = false;
+  // Value files that hold something damaged, which cannot be moved: they are not to be emptied. May be null.
+  const std::set<uint64_t>* damaged_value_files = nullptr;
 };
 
 class CompactionPolicy {

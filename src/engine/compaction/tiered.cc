@@ -72,7 +72,7 @@ class TieredPicker final : public Picker {
         lazy_(lazy),
         runs_(RunsOf(version, state.options)) {}
 
-  Plan Manual() const;
+  Plan Manual() const { return TowardsOneRun(CompactionReason::kManual); }
 
  private:
   // Tables [begin, end) of a run, and what of the older ones has to come along.
@@ -90,6 +90,7 @@ class TieredPicker final : public Picker {
 
   Plan Shape() const override;
   Plan FromLevel0(CompactionReason reason) const override;
+  Plan TowardsOneRun(CompactionReason reason) const override;
   Plan MakeRoom() const;
   Plan JoinNeighbours() const;
   Plan FullTier() const;
@@ -136,11 +137,10 @@ Plan TieredPicker::Shape() const {
   return TooManyRuns();
 }
 
-Plan TieredPicker::Manual() const {
-  constexpr CompactionReason kReason = CompactionReason::kManual;
-  if (!version_.level(0).empty()) return FromLevel0(kReason);
-  if (runs_.size() > 1) return OnePart(0, runs_.size() - 1, kReason);
-  return runs_.empty() ? std::nullopt : CleanInPlace(runs_[0].level, kReason);
+Plan TieredPicker::TowardsOneRun(CompactionReason reason) const {
+  if (!version_.level(0).empty()) return FromLevel0(reason);
+  if (runs_.size() > 1) return OnePart(0, runs_.size() - 1, reason);
+  return runs_.empty() ? std::nullopt : CleanInPlace(runs_[0].level, reason);
 }
 
 // Level 0, or as much of it as one job may read: what is older may go first, never what is newer.

@@ -43,8 +43,9 @@ bool ParseEntry(const char* position, const char* end, BlockEntry* entry) {
   entry->flags = static_cast<uint8_t>(rest.front());
   rest.remove_prefix(1);
 
-  const auto kind = static_cast<EntryKind>(entry->flags & kEntryKindMask);
-  if (kind == EntryKind::kPut) {
+  const uint8_t kind_bits = entry->flags & kEntryKindMask;
+  const auto kind = static_cast<EntryKind>(kind_bits);
+  if (kind == EntryKind::kPut || kind_bits == kKindInValueFile) {
     if (!ReadVarint(&rest, &value_size)) return false;
   } else if (kind != EntryKind::kTombstone) {
     return false;
@@ -72,7 +73,9 @@ uint32_t RestartHead(Slice key, size_t skip) {
 
 // All but the key.
 void FillEntry(const BlockEntry& raw, Entry* entry) {
-  entry->kind = static_cast<EntryKind>(raw.flags & kEntryKindMask);
+  const uint8_t kind_bits = raw.flags & kEntryKindMask;
+  entry->in_value_file = kind_bits == kKindInValueFile;
+  entry->kind = entry->in_value_file ? EntryKind::kPut : static_cast<EntryKind>(kind_bits);
   entry->creates = (raw.flags & kEntryCreates) != 0;
   entry->tag = raw.flags >> kEntryTagShift;
   entry->expire_at_ms = raw.expire_at_ms;

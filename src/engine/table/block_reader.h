@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "base/slice.h"
+#include "engine/cache/cached_part.h"
 #include "engine/entry.h"
 
 namespace varve {
@@ -43,7 +44,7 @@ struct BlockEntry {
   const char* next = nullptr;  // where the following entry begins
 };
 
-class Block {
+class Block final : public CachedPart {
  public:
   // Takes `size` decompressed bytes that passed their checksum. Null if they are not a block.
   static std::shared_ptr<const Block> Make(std::unique_ptr<char[]> bytes, size_t size);
@@ -58,8 +59,7 @@ class Block {
   size_t entries() const { return entries_; }
   // Of its contents, as they were before compression.
   size_t size_bytes() const { return size_; }
-  // All memory the block holds, what the allocator adds included, roughly.
-  size_t charge_bytes() const;
+  size_t charge_bytes() const override;
 
  private:
   friend class BlockIterator;

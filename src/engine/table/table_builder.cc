@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "engine/table/compressor.h"
 #include "engine/table/key_bytes.h"
+#include "engine/values/value_ref.h"
 
 namespace varve {
 
@@ -50,6 +51,7 @@ TableBuilder::TableBuilder(const TableOptions& options, File& file, uint64_t fil
 Status TableBuilder::Add(const Entry& entry) {
   const size_t shared = CommonPrefixSize(last_key_, entry.key);
   RETURN_IF_ERROR(CheckEntry(entry, shared));
+  if (entry.in_value_file) RETURN_IF_ERROR(CountUse(entry));
   if (!block_.empty() &&
       (IsLarge(entry) || block_.SizeWith(entry, shared) > options_.block_bytes)) {
     RETURN_IF_ERROR(FinishBlock());
@@ -67,7 +69,8 @@ Status TableBuilder::Add(const Entry& entry) {
 }
 
 Status TableBuilder::CheckEntry(const Entry& entry, size_t shared) const {
-  CHECK(entry.kind == EntryKind::kPut || entry.kind == EntryKind::kTombstone);
+  CHECK(entry.kind == EntryKind::kPut ||
+        (entry.kind == EntryKind::kTombstone && !entry.in_value_file));
   if (entry.key.size() + entry.value.size() > kTableEntryBytesMax) {
     return Status::InvalidArgument("table " + std::to_string(file_number_) +
                                    ": entry larger than " + std::to_string(kTableEntryBytesMax));
@@ -76,6 +79,16 @@ Status TableBuilder::CheckEntry(const Entry& entry, size_t shared) const {
     return Status::Corruption("table " + std::to_string(file_number_) +
                               ": keys to be written are not in order");
   }
+  return Status::Ok();
+}
+
+Status TableBuilder::CountUse(const Entry& entry) {
+  ValueRef ref;
+  if (!DecodeValueRef(entry.value, &ref)) {
+    return Status::Corruption("table " + std::to_string(file_number_) +
+                              ": a reference to a value that is none");
+  }
+  value_uses_[ref.file] += ref.record_bytes;
   return Status::Ok();
 }
 
@@ -191,6 +204,7 @@ Result<TableProperties> TableBuilder::Finish() {
   if (!block_.empty()) RETURN_IF_ERROR(FinishBlock());
   properties_.data_bytes = offset_;
   properties_.largest_key = last_key_;
+  for (const auto& [file, bytes] : value_uses_) properties_.value_uses.push_back({file, bytes});
   if (!expiry_.empty()) RETURN_IF_ERROR(WriteExpiryBlocks());
 
   TableFooter footer;
@@ -217,7 +231,8 @@ Result<TableProperties> TableBuilder::Finish() {
 
 uint64_t TableBuilder::EstimatedFileBytes() const {
   return offset_ + block_.size_bytes() + partition_bytes_ +
-         (partition_ ? partition_->size_bytes() : 0) + expiry_.size_bytes() + 2 * last_key_.size() +
+         (partition_ ? partition_->size_bytes() : 0) + expiry_.size_bytes() +
+         value_uses_.size() * 2 * kVarintBytesMax + 2 * last_key_.size() +
          dictionary_bytes_.size() + 4 * kTrailerBytes + sizeof(TableFooter);
 }
 

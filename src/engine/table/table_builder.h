@@ -19,6 +19,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -72,6 +73,7 @@ class TableBuilder {
   bool IsLarge(const Entry& entry) const { return entry.value.size() >= options_.block_bytes; }
 
   Status CheckEntry(const Entry& entry, size_t shared) const;
+  Status CountUse(const Entry& entry);
   void Count(const Entry& entry);
   void BeginBlock(Slice separator);
   Status FinishBlock();
@@ -111,6 +113,7 @@ class TableBuilder {
   size_t partition_bytes_ = 0;
   ExpiryIndexBuilder expiry_;
   TableProperties properties_;
+  std::map<uint64_t, uint64_t> value_uses_;  // file -> bytes that entries refer to
   std::string last_key_;
 
   uint64_t offset_ = 0;  // where the next part begins; what is before may still be in the buffer

@@ -1,4 +1,4 @@
-// engine/table/table_directory.h: the tables of a database, by number.
+// engine/table/table_directory.h: the tables and value files of a database, by number.
 //
 // Threads: any.
 #pragma once
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/table/table_reader.h"
+#include "engine/values/value_file_reader.h"
 #include "env/env.h"
 
 namespace varve {
@@ -20,6 +21,10 @@ struct TableDirectory {
   std::string PathOf(uint64_t number) const;
   // May wait for the disk.
   Result<std::shared_ptr<const TableReader>> Open(uint64_t number) const;
+
+  std::string PathOfValues(uint64_t number) const;
+  // May wait for the disk.
+  Result<std::shared_ptr<const ValueFileReader>> OpenValues(uint64_t number) const;
 };
 
 }  // namespace varve

@@ -28,8 +28,9 @@
 //   entry*      varint shared    leading key bytes in common with the entry before: all of
 //                                them, save at a restart, where it is 0
 //               varint unshared  key bytes that follow
-//               flags    (1)     see entry.h; the kind is a put or a tombstone
-//               varint value     size; puts only
+//               flags    (1)     see entry.h; the kind is a put, a put in a value file, or a tombstone
+//               varint value     size; puts only; in a value file: of the reference, which is then the value
+//                                (values/value_file_format.h)
 //               expiry   (8)     ms since 1970; only if flagged
 //               key      (unshared)
 //               value    (puts)

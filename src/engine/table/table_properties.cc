@@ -22,8 +22,9 @@ enum Tag : uint64_t {
   kSmallestKey = 9,
   kLargestKey = 10,
   kExpiryIndex = 11,
-  kRawBytes = 20,
-  kDictionaryBytes = 21,
+  kRawBytes = 12,
+  kValueUses = 13,
+  kDictionaryBytes = 14,
 };
 
 struct NumberField {
@@ -85,7 +86,7 @@ bool DecodeField(uint64_t tag, Slice bytes, TableProperties* properties) {
   for (const BytesField& field : kBytesFields) {
     if (field.tag == tag) properties->*field.member = bytes;
   }
-  return true;
+  return tag != kValueUses || DecodeValueUses(bytes, &properties->value_uses);
 }
 
 }  // namespace
@@ -101,6 +102,12 @@ std::string EncodeProperties(const TableProperties& properties) {
   for (const BytesField& field : kBytesFields) {
     PutVarint(&bytes, field.tag);
     PutLengthPrefixed(&bytes, properties.*field.member);
+  }
+  if (!properties.value_uses.empty()) {
+    std::string uses;
+    AppendValueUses(properties.value_uses, &uses);
+    PutVarint(&bytes, kValueUses);
+    PutLengthPrefixed(&bytes, uses);
   }
   return bytes;
 }

@@ -330,6 +330,7 @@ Status TableReader::VerifyStored(BlockHandle part) const {
 size_t TableReader::memory_bytes() const {
   return sizeof(*this) + index_.memory_bytes() + expiry_index_.memory_bytes() + path_.capacity() +
          properties_.smallest_key.capacity() + properties_.largest_key.capacity() +
+         properties_.value_uses.capacity() * sizeof(ValueUse) +
          (dictionary_ ? dictionary_->memory_bytes() : 0);
 }
 

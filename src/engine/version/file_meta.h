@@ -1,11 +1,13 @@
-// engine/version/file_meta.h: what is known of a table without opening it.
+// engine/version/file_meta.h: what is known of a table, or a value file, without opening it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/slice.h"
+#include "engine/values/value_use.h"
 
 namespace varve {
 
@@ -21,6 +23,7 @@ struct FileMeta {
   uint64_t expiring = 0;
   int64_t first_expiry_ms = 0;
   int64_t last_expiry_ms = 0;
+  ValueUses value_uses;  // what it refers to
 
   bool Overlaps(Slice first, Slice last) const { return smallest <= last && first <= largest; }
   bool Spans(Slice key) const { return smallest <= key && key <= largest; }
@@ -30,5 +33,13 @@ struct FileMeta {
 
 // A table's description never changes: a table that moves to another level gets a new one.
 using FileRef = std::shared_ptr<const FileMeta>;
+
+struct ValueFileMeta {
+  uint64_t number = 0;
+  uint64_t size_bytes = 0;  // of the file
+  uint64_t records = 0;
+
+  bool operator==(const ValueFileMeta&) const = default;
+};
 
 }  // namespace varve

@@ -38,6 +38,11 @@ Status CheckCounters(const ManifestState& state, const VersionEdit& edit) {
     return Nonsense("adds table " + std::to_string(file->number) + ", though the next file is " +
                     std::to_string(next_file_number));
   }
+  for (const ValueFileMeta& file : edit.value_files_added) {
+    if (file.number < next_file_number) continue;
+    return Nonsense("adds value file " + std::to_string(file.number) +
+                    ", though the next file is " + std::to_string(next_file_number));
+  }
   for (const uint64_t segment : edit.log_ends_removed) {
     if (state.log_ends.contains(segment)) continue;
     return Nonsense("removes the unknown end of segment " + std::to_string(segment));
@@ -91,6 +96,9 @@ VersionEdit ManifestState::Snapshot() const {
   for (int level = 0; level < kLevels; ++level) {
     const FileList& files = version->level(level);
     edit.added.insert(edit.added.end(), files.begin(), files.end());
+  }
+  for (const LiveValueFile& file : version->value_files()) {
+    edit.value_files_added.push_back(file.meta);
   }
   for (const auto& [segment, offset] : log_ends) edit.log_ends_added.push_back({segment, offset});
   edit.counts.assign(counts.begin(), counts.end());

@@ -47,6 +47,34 @@ Status CheckOrder(const FileList& files, int level) {
   return Status::Ok();
 }
 
+ValueFileList::const_iterator LowerBoundOf(const ValueFileList& files, uint64_t number) {
+  return std::lower_bound(
+      files.begin(), files.end(), number,
+      [](const LiveValueFile& file, uint64_t wanted) { return file.meta.number < wanted; });
+}
+
+std::string Name(const ValueFileMeta& file) { return "value file " + std::to_string(file.number); }
+
+Status CheckValueFile(const ValueFileMeta& file) {
+  if (file.number > 0 && file.records > 0 && file.size_bytes > kValueFileHeaderBytes) {
+    return Status::Ok();
+  }
+  return Status::Corruption(Name(file) + " is empty or has no number");
+}
+
+// Adds to (or, with a sign of -1, takes from) the live bytes of `files` what a table refers to.
+Status CountUses(const FileMeta& table, int sign, ValueFileList* files) {
+  for (const ValueUse& use : table.value_uses) {
+    const auto at = files->begin() + (LowerBoundOf(*files, use.file) - files->cbegin());
+    if (at == files->end() || at->meta.number != use.file) {
+      return Status::Corruption(Name(table) + " refers to value file " + std::to_string(use.file) +
+                                ", which is not there");
+    }
+    at->live_bytes += sign < 0 ? 0 - use.bytes : use.bytes;
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 uint64_t BytesOf(const FileList& files) {
@@ -60,6 +88,8 @@ uint64_t BytesOf(const FileList& files) {
 Version::Version() {
   static const auto kNoFiles = std::make_shared<const FileList>();
   for (Level& level : levels_) level.files = kNoFiles;
+  static const auto kNoValueFiles = std::make_shared<const ValueFileList>();
+  values_.files = kNoValueFiles;
 }
 
 Result<std::shared_ptr<const Version>> Version::Apply(const VersionEdit& edit) const {
@@ -78,6 +108,22 @@ uint64_t Version::table_bytes() const {
   uint64_t bytes = 0;
   for (const Level& level : levels_) bytes += level.bytes;
   return bytes;
+}
+
+Version::Values Version::ValuesOf(ValueFileList files) {
+  Values values;
+  for (const LiveValueFile& file : files) {
+    values.bytes += file.meta.size_bytes;
+    values.live_bytes += file.live_bytes;
+    values.records += file.meta.records;
+  }
+  values.files = std::make_shared<const ValueFileList>(std::move(files));
+  return values;
+}
+
+const LiveValueFile* Version::FindValueFile(uint64_t number) const {
+  const auto it = LowerBoundOf(*values_.files, number);
+  return it != values_.files->end() && it->meta.number == number ? &*it : nullptr;
 }
 
 size_t Version::LowerBound(int level, Slice key) const {
@@ -152,6 +198,28 @@ Status Version::Check() const {
       return Status::Corruption("level " + std::to_string(level) + " is badly summed up");
     }
   }
+  return CheckValues(numbers);
+}
+
+Status Version::CheckValues(const std::set<uint64_t>& table_numbers) const {
+  ValueFileList counted = value_files();
+  for (LiveValueFile& file : counted) {
+    RETURN_IF_ERROR(CheckValueFile(file.meta));
+    if (table_numbers.contains(file.meta.number)) {
+      return Status::Corruption(Name(file.meta) + " has the number of a table");
+    }
+    file.live_bytes = 0;
+  }
+  for (int level = 0; level < kLevels; ++level) {
+    for (const FileRef& table : this->level(level)) {
+      RETURN_IF_ERROR(CountUses(*table, 1, &counted));
+    }
+  }
+  for (size_t i = 0; i < counted.size(); ++i) {
+    if (counted[i].live_bytes != value_files()[i].live_bytes || counted[i].live_bytes == 0) {
+      return Status::Corruption(Name(counted[i].meta) + " is badly summed up");
+    }
+  }
   return Status::Ok();
 }
 
@@ -190,6 +258,13 @@ Status VersionBuilder::Add(const VersionEdit& edit) {
       return Status::Corruption(Name(*file) + " is added twice");
     }
   }
+  for (const ValueFileMeta& file : edit.value_files_added) {
+    RETURN_IF_ERROR(CheckValueFile(file));
+    if (!value_files_added_.emplace(file.number, file).second ||
+        base_.FindValueFile(file.number) != nullptr) {
+      return Status::Corruption(Name(file) + " is added twice");
+    }
+  }
   return Status::Ok();
 }
 
@@ -202,6 +277,9 @@ Result<std::shared_ptr<const Version>> VersionBuilder::Finish() const {
     if (!changed.ok()) return changed.status();
     version->levels_[static_cast<size_t>(level)] = std::move(*changed);
   }
+  Result<Version::Values> values = FinishValues();
+  if (!values.ok()) return values.status();
+  version->values_ = std::move(*values);
   return std::shared_ptr<const Version>(std::move(version));
 }
 
@@ -228,6 +306,29 @@ Result<Version::Level> VersionBuilder::FinishLevel(int level) const {
              added.begin(), added.end(), std::back_inserter(*files), in_order);
   RETURN_IF_ERROR(CheckOrder(*files, level));
   return Version::Level{files, BytesOf(*files)};
+}
+
+// Less what removed tables referred to, more what added ones do, and nothing that nobody refers to.
+Result<Version::Values> VersionBuilder::FinishValues() const {
+  ValueFileList files = base_.value_files();
+  for (const auto& [number, meta] : value_files_added_) {
+    files.insert(LowerBoundOf(files, number), LiveValueFile{meta});
+  }
+  for (int level = 0; level < kLevels; ++level) {
+    const Change& change = changes_[static_cast<size_t>(level)];
+    if (!change.removed.empty() && !base_.value_files().empty()) {
+      for (const FileRef& file : base_.level(level)) {
+        if (change.removed.contains(file->number)) RETURN_IF_ERROR(CountUses(*file, -1, &files));
+      }
+    }
+    for (const auto& [number, file] : change.added) RETURN_IF_ERROR(CountUses(*file, 1, &files));
+  }
+  std::erase_if(files, [](const LiveValueFile& file) { return file.live_bytes == 0; });
+  for (const LiveValueFile& file : files) {
+    if (file.live_bytes <= file.meta.size_bytes - kValueFileHeaderBytes) continue;
+    return Status::Corruption(Name(file.meta) + " is referred to for more than it holds");
+  }
+  return Version::ValuesOf(std::move(files));
 }
 
 }  // namespace varve

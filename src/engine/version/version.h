@@ -1,4 +1,4 @@
-// engine/version/version.h: the set of live tables, immutable.
+// engine/version/version.h: the set of live tables and value files, immutable.
 //
 //   level 0     tables as they were flushed, newest first. Their ranges may overlap, the newer
 //               one wins. Newer means a greater number: flushes run one at a time.
@@ -7,6 +7,9 @@
 //
 // An entry in a smaller level shadows the same key in a greater one. That is all the order there is
 // between runs, and all that reads, recovery and jobs know; so they need not know the policy.
+//
+// A value file is part of the version as long as a table of it refers to it; how much of it is alive is the sum of
+// what tables say.
 //
 // Threads    Any: a version never changes. It is held by shared_ptr, for iterators, jobs and
 //            waiting reads outlive its replacement.
@@ -24,6 +27,7 @@
 #include "base/result.h"
 #include "base/slice.h"
 #include "engine/engine_stats.h"  // kLevels
+#include "engine/values/value_file_format.h"
 #include "engine/version/file_meta.h"
 #include "engine/version/version_edit.h"
 
@@ -31,6 +35,15 @@ namespace varve {
 
 using FileList = std::vector<FileRef>;
 uint64_t BytesOf(const FileList& files);
+
+struct LiveValueFile {
+  ValueFileMeta meta;
+  uint64_t live_bytes = 0;  // of the records that tables refer to; more than 0
+
+  // What no table refers to any more. The header is neither.
+  uint64_t garbage_bytes() const { return meta.size_bytes - kValueFileHeaderBytes - live_bytes; }
+};
+using ValueFileList = std::vector<LiveValueFile>;  // by rising number
 
 class Version {
  public:
@@ -46,6 +59,12 @@ class Version {
   uint64_t level_bytes(int level) const { return levels_[static_cast<size_t>(level)].bytes; }
   size_t table_count() const;
   uint64_t table_bytes() const;
+
+  const ValueFileList& value_files() const { return *values_.files; }
+  const LiveValueFile* FindValueFile(uint64_t number) const;
+  uint64_t value_bytes() const { return values_.bytes; }            // of the files
+  uint64_t live_value_bytes() const { return values_.live_bytes; }  // of the records in use
+  uint64_t value_records() const { return values_.records; }        // in the files
 
   // The one table of `level` >= 1 whose range holds `key`, or null.
   const FileMeta* Find(int level, Slice key) const;
@@ -71,7 +90,17 @@ class Version {
     std::shared_ptr<const FileList> files;
     uint64_t bytes = 0;
   };
+  struct Values {
+    std::shared_ptr<const ValueFileList> files;
+    uint64_t bytes = 0;
+    uint64_t live_bytes = 0;
+    uint64_t records = 0;
+  };
+  static Values ValuesOf(ValueFileList files);
+  Status CheckValues(const std::set<uint64_t>& table_numbers) const;
+
   std::array<Level, kLevels> levels_;
+  Values values_;
 };
 
 // Walks the tables whose range holds a key from new to old: level 0, then one table at most of
@@ -106,9 +135,11 @@ class VersionBuilder {
     std::map<uint64_t, FileRef> added;
   };
   Result<Version::Level> FinishLevel(int level) const;
+  Result<Version::Values> FinishValues() const;
 
   const Version& base_;
   std::array<Change, kLevels> changes_;
+  std::map<uint64_t, ValueFileMeta> value_files_added_;
 };
 
 }  // namespace varve

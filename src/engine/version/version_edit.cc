@@ -22,6 +22,7 @@ enum class EditTag : uint8_t {
   kCount = 10,
   kDeadPrefixAdded = 11,
   kDeadPrefixRemoved = 12,
+  kValueFileAdded = 13,
 };
 
 // --- Writing ---
@@ -41,6 +42,7 @@ class FieldWriter {
   FieldWriter& Fixed(uint64_t value) { return PutFixed64(&body_, value), *this; }
   FieldWriter& Fixed(int64_t value) { return Fixed(static_cast<uint64_t>(value)); }
   FieldWriter& Bytes(Slice bytes) { return PutLengthPrefixed(&body_, bytes), *this; }
+  FieldWriter& Uses(const ValueUses& uses) { return AppendValueUses(uses, &body_), *this; }
 
  private:
   std::string* const to_;
@@ -63,7 +65,8 @@ void EncodeFile(std::string* to, const FileMeta& file) {
       .Fixed(file.first_expiry_ms)
       .Fixed(file.last_expiry_ms)
       .Bytes(file.smallest)
-      .Bytes(file.largest);
+      .Bytes(file.largest)
+      .Uses(file.value_uses);
 }
 
 // --- Reading ---
@@ -95,6 +98,13 @@ class FieldReader {
     ok_ = ok_ && GetLengthPrefixed(&rest_, &bytes);
     return std::string(bytes);
   }
+  // All that is left.
+  ValueUses Uses() {
+    ValueUses uses;
+    ok_ = ok_ && DecodeValueUses(rest_, &uses);
+    rest_ = {};
+    return uses;
+  }
   bool Finish() const { return ok_ && rest_.empty(); }
 
  private:
@@ -114,6 +124,7 @@ FileRef DecodeFile(FieldReader& field) {
   file->last_expiry_ms = field.FixedSigned();
   file->smallest = field.Bytes();
   file->largest = field.Bytes();
+  file->value_uses = field.Uses();
   return file;
 }
 
@@ -141,6 +152,9 @@ bool DecodeField(uint64_t tag, FieldReader& field, VersionEdit* edit) {
     case EditTag::kDeadPrefixRemoved:
       edit->dead_prefixes_removed.push_back(field.Bytes());
       return true;
+    case EditTag::kValueFileAdded:
+      edit->value_files_added.push_back({field.Varint(), field.Varint(), field.Varint()});
+      return true;
   }
   return false;
 }
@@ -166,6 +180,12 @@ void VersionEdit::EncodeTo(std::string* to) const {
         .Varint(file.number);
   }
   for (const FileRef& file : added) EncodeFile(to, *file);
+  for (const ValueFileMeta& file : value_files_added) {
+    FieldWriter(to, EditTag::kValueFileAdded)
+        .Varint(file.number)
+        .Varint(file.size_bytes)
+        .Varint(file.records);
+  }
   for (const LogEndMark& end : log_ends_added) {
     FieldWriter(to, EditTag::kLogEndAdded).Varint(end.segment).Varint(end.offset);
   }

@@ -14,12 +14,17 @@
 //     6  table removed       level | number
 //     7  table added         level | number | size | entries | tombstones | expiring |
 //                            first and last expiry (8 bytes each, little-endian) |
-//                            smallest and largest key (size, bytes)
+//                            smallest and largest key (size, bytes) |
+//                            to the end of the body: value file | bytes referred to, by rising number
 //     8  log end added       segment | offset
 //     9  log end removed     segment
 //    10  count               prefix (size, bytes) | keys (8 bytes, little-endian; 0: forget it)
 //    11  dead prefix added   prefix (size, bytes) | tables below (see dead_prefixes.h)
 //    12  dead prefix removed prefix (size, bytes)
+//    13  value file added    number | size | records
+//
+// There is no field for a value file that goes: it is part of the version as long as a table refers to it, and
+// goes with the edit that removes the last one.
 //
 // An unknown tag is refused: whoever wrote it relied on its being understood.
 //
@@ -72,6 +77,8 @@ struct VersionEdit {
   // Removals come first: a table that changes level is removed from one and added to the other.
   std::vector<RemovedFile> removed;
   std::vector<FileRef> added;
+  // Gone by themselves with the last table that refers to them.
+  std::vector<ValueFileMeta> value_files_added;
 
   std::vector<LogEndMark> log_ends_added;
   std::vector<uint64_t> log_ends_removed;

@@ -89,7 +89,9 @@ struct World {
       std::map<std::string, std::string> all;
       const std::unique_ptr<EntryIterator> it = engine->Scan(lower, upper, scope);
       for (it->SeekToFirst(); it->Valid(); it->Next()) {
-        if (it->entry().kind == EntryKind::kPut) all.emplace(it->entry().key, it->entry().value);
+        const Entry& entry = it->entry();
+        REQUIRE_FALSE(entry.in_value_file);  // no value here is as large
+        if (entry.kind == EntryKind::kPut) all.emplace(entry.key, entry.value);
       }
       if (it->status().ok()) return all;
       REQUIRE_MESSAGE(it->status().is_pending(), it->status().ToString());

@@ -11,9 +11,11 @@ TEST_CASE("file names: what is made is read back") {
     CAPTURE(number);
     CHECK(ParseFileName(TableFileName(number)) == FileName{FileKind::kTable, number});
     CHECK(ParseFileName(LogFileName(number)) == FileName{FileKind::kLog, number});
+    CHECK(ParseFileName(ValueFileName(number)) == FileName{FileKind::kValues, number});
     CHECK(ParseFileName(ManifestFileName(number)) == FileName{FileKind::kManifest, number});
   }
   CHECK(TableFileName(12) == "000012.table");
+  CHECK(ValueFileName(12) == "000012.values");
   CHECK(LogFileName(1234567) == "1234567.log");
   CHECK(ManifestFileName(3) == "MANIFEST-000003");
   CHECK(ParseFileName("CURRENT") == FileName{FileKind::kCurrent, 0});

@@ -94,7 +94,7 @@ TEST_CASE("block cache: what is used stays through a scan of what is not") {
 
 TEST_CASE("block cache: a file's blocks go with it, pinned ones live on") {
   BlockCache cache(1 << 20);
-  std::shared_ptr<const Block> pinned;
+  std::shared_ptr<const CachedPart> pinned;
   for (uint64_t i = 0; i < 100; ++i) {
     for (const uint64_t file : {7u, 8u}) pinned = cache.Insert(file, i, BlockOf(10));
   }
@@ -105,7 +105,7 @@ TEST_CASE("block cache: a file's blocks go with it, pinned ones live on") {
   CHECK(cache.Lookup(7, 99) != nullptr);
   CHECK(pinned.use_count() == 1);
   Entry entry;
-  CHECK(pinned->Find("key", &entry));
+  CHECK(static_cast<const Block&>(*pinned).Find("key", &entry));
   cache.EraseFile(7);
   CHECK(cache.charge_bytes() == 0);
 }
@@ -115,7 +115,7 @@ TEST_CASE("block cache: any history agrees with a map, in what is there and what
     CAPTURE(seed);
     Random random(seed);
     BlockCache cache(60'000);
-    std::map<std::pair<uint64_t, uint64_t>, std::shared_ptr<const Block>> inserted;
+    std::map<std::pair<uint64_t, uint64_t>, std::shared_ptr<const CachedPart>> inserted;
     for (int step = 0; step < 3000; ++step) {
       const uint64_t file = random.Uniform(4);
       const uint64_t offset = random.Uniform(50) * 16'384;
@@ -127,7 +127,7 @@ TEST_CASE("block cache: any history agrees with a map, in what is there and what
       } else if (random.OneIn(300)) {
         cache.SetBuckets(random.Uniform(3'000'000));
       } else if (random.OneIn(2)) {
-        const std::shared_ptr<const Block>& found = cache.Lookup(file, offset);
+        const std::shared_ptr<const CachedPart>& found = cache.Lookup(file, offset);
         if (found) CHECK(found == inserted[{file, offset}]);
       } else {
         inserted[{file, offset}] = cache.Insert(file, offset, BlockOf(random.Uniform(3000)));

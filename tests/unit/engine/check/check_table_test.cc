@@ -50,7 +50,8 @@ struct CheckedTable {
             .tombstones = built->tombstones,
             .expiring = built->expiring,
             .first_expiry_ms = built->first_expiry_ms,
-            .last_expiry_ms = built->last_expiry_ms};
+            .last_expiry_ms = built->last_expiry_ms,
+            .value_uses = built->value_uses};
   }
 
   static std::string Path() { return JoinPath("db", TableFileName(kNumber)); }

@@ -142,7 +142,7 @@ TEST_CASE("block: what is not a block is refused") {
       {"more restarts than bytes", Slice("\0\1\1\0k\0\0\0\0\xff\xff\xff\xff", 13)},
       {"a first restart that is not at 0", Slice("\0\1\1\0k\1\0\0\0\1\0\0\0", 13)},
       {"a restart beyond the entries", Slice("\0\1\1\0k\0\0\0\0\x50\0\0\0\2\0\0\0", 17)},
-      {"an unknown kind", Slice("\0\1\0\0k\0\0\0\0\1\0\0\0", 13)},
+      {"a reference beyond the end", Slice("\0\1\0\x7fk\0\0\0\0\1\0\0\0", 13)},
       {"a prefix tombstone", Slice("\0\1\3\0k\0\0\0\0\1\0\0\0", 13)},
       {"a key beyond the end", Slice("\0\x7f\1\0k\0\0\0\0\1\0\0\0", 13)},
       {"a value beyond the end", Slice("\0\1\1\x7fk\0\0\0\0\1\0\0\0", 13)},

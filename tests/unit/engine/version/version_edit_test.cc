@@ -25,7 +25,8 @@ FileRef Table(uint64_t number, int level, const std::string& smallest, const std
            .tombstones = 3,
            .expiring = 7,
            .first_expiry_ms = 1,
-           .last_expiry_ms = INT64_MAX};
+           .last_expiry_ms = INT64_MAX,
+           .value_uses = {{7, 100}, {1000, 1}}};
   return file;
 }
 
@@ -38,6 +39,7 @@ VersionEdit FullEdit() {
   edit.flushed_group = UINT64_MAX;
   edit.removed = {{0, 1}, {6, 1000000}};
   edit.added = {Table(12, 0, "", std::string("\0\xff", 2)), Table(13, 6, "a", "b")};
+  edit.value_files_added = {{7, 4096, 3}, {1000, uint64_t{1} << 40, 1}};
   edit.log_ends_added = {{9, 4096}, {10, 0}};
   edit.log_ends_removed = {7};
   edit.counts = {{"db0", 5}, {"db1", -3}, {"db2", 0}};
@@ -72,6 +74,7 @@ TEST_CASE("version edit: all fields come back") {
   CHECK(back->removed == edit.removed);
   REQUIRE(back->added.size() == edit.added.size());
   for (size_t i = 0; i < edit.added.size(); ++i) CHECK(*back->added[i] == *edit.added[i]);
+  CHECK(back->value_files_added == edit.value_files_added);
   CHECK(back->log_ends_added == edit.log_ends_added);
   CHECK(back->log_ends_removed == edit.log_ends_removed);
   CHECK(back->counts == edit.counts);
@@ -86,7 +89,7 @@ TEST_CASE("version edit: what is no edit is refused, with the reason") {
     std::string want;
   };
   const Case cases[] = {
-      {"an unknown field", std::string("\x0d\x01\x00", 3), "newer format: unknown field 13"},
+      {"an unknown field", std::string("\x0e\x01\x00", 3), "newer format: unknown field 14"},
       {"a far unknown field", std::string("\x80\x02\x00", 3), "newer format: unknown field 256"},
       {"field 0", std::string("\x00\x00", 2), "newer format: unknown field 0"},
       {"a tag and nothing else", "\x03", "edit cut off"},
@@ -94,6 +97,13 @@ TEST_CASE("version edit: what is no edit is refused, with the reason") {
       {"a body with something behind", std::string("\x03\x02\x01\x00", 4), "bad field 3"},
       {"an empty body", std::string("\x03\x00", 2), "bad field 3"},
       {"a level beyond the last", "\x06\x02\x20\x01", "bad field 6"},
+      {"references out of order",
+       std::string("\x07\x1e\x06\x01\x01\x01\x00\x00", 8) + std::string(16, '\0') +
+           std::string("\x01"
+                       "a\x01"
+                       "b\x05\x01\x05\x02",
+                       8),
+       "bad field 7"},
       {"a short database id", "\x02\x01\x01", "bad field 2"},
   };
   for (const Case& c : cases) {

@@ -206,5 +206,93 @@ TEST_CASE("version: many edits at once make what they make one by one") {
   }
 }
 
+// --- Value files ---
+
+FileRef Referring(uint64_t number, int level, const std::string& smallest,
+                  const std::string& largest, ValueUses uses) {
+  auto file = std::make_shared<FileMeta>(*Table(number, level, smallest, largest));
+  file->value_uses = std::move(uses);
+  return file;
+}
+
+std::string ValueFilesOf(const Version& version) {
+  std::string text;
+  for (const LiveValueFile& file : version.value_files()) {
+    text += (text.empty() ? "" : ", ") + std::to_string(file.meta.number) + ": " +
+            std::to_string(file.live_bytes) + " of " + std::to_string(file.meta.size_bytes);
+  }
+  return text;
+}
+
+TEST_CASE("version: a value file lives as long as a table refers to it") {
+  VersionEdit edit = Adding(
+      {Referring(10, 0, "a", "c", {{5, 100}, {7, 20}}), Referring(11, 6, "a", "z", {{5, 30}})});
+  edit.value_files_added = {{7, 200, 2}, {5, 300, 3}};
+  auto version = Version().Apply(edit);
+  REQUIRE_MESSAGE(version.ok(), version.status().ToString());
+  REQUIRE((*version)->Check().ok());
+  CHECK(ValueFilesOf(**version) == "5: 130 of 300, 7: 20 of 200");
+  CHECK((*version)->value_bytes() == 500);
+  CHECK((*version)->live_value_bytes() == 150);
+  CHECK((*version)->value_records() == 5);
+  CHECK((*version)->FindValueFile(7)->garbage_bytes() == 200 - 40 - 20);
+  CHECK((*version)->FindValueFile(6) == nullptr);
+
+  // A table that changes its level keeps what it refers to; one that goes takes its references along.
+  VersionEdit move;
+  move.Move(*edit.added[0], 5);
+  auto moved = (*version)->Apply(move);
+  REQUIRE(moved.ok());
+  CHECK(ValueFilesOf(**moved) == ValueFilesOf(**version));
+  VersionEdit merge;
+  merge.removed = {{5, 10}, {6, 11}};
+  merge.Add(Referring(12, 6, "a", "z", {{5, 100}}));
+  auto merged = (*moved)->Apply(merge);
+  REQUIRE_MESSAGE(merged.ok(), merged.status().ToString());
+  REQUIRE((*merged)->Check().ok());
+  CHECK(ValueFilesOf(**merged) == "5: 100 of 300");
+  VersionEdit last;
+  last.removed = {{6, 12}};
+  auto empty = (*merged)->Apply(last);
+  REQUIRE(empty.ok());
+  CHECK(ValueFilesOf(**empty).empty());
+  CHECK((*empty)->value_bytes() == 0);
+}
+
+TEST_CASE("version: many edits at once lead to the value files that are left in the end") {
+  const Version none;
+  VersionBuilder edits(none);
+  for (uint64_t i = 1; i <= 20; ++i) {
+    VersionEdit edit = Adding({Referring(100 + i, 0, "a", "z", {{i, 50}})});
+    edit.value_files_added = {{i, 100, 1}};
+    if (i > 3) edit.removed = {{0, 100 + i - 3}};
+    REQUIRE(edits.Add(edit).ok());
+  }
+  const auto version = edits.Finish();
+  REQUIRE(version.ok());
+  CHECK(ValueFilesOf(**version) == "18: 50 of 100, 19: 50 of 100, 20: 50 of 100");
+}
+
+TEST_CASE("version: references that make no sense are refused") {
+  VersionEdit base = Adding({Referring(10, 6, "b", "c", {{5, 100}})});
+  base.value_files_added = {{5, 300, 3}};
+  const auto version = Version().Apply(base);
+  REQUIRE(version.ok());
+  const auto refusal = [&](const VersionEdit& edit) {
+    return std::string((*version)->Apply(edit).status().message());
+  };
+  CHECK(refusal(Adding({Referring(11, 6, "x", "z", {{6, 1}})})) ==
+        "table 11 in level 6 refers to value file 6, which is not there");
+  CHECK(refusal(Adding({Referring(11, 6, "x", "z", {{5, 161}})})) ==
+        "value file 5 is referred to for more than it holds");
+  CHECK((*version)->Apply(Adding({Referring(11, 6, "x", "z", {{5, 160}})})).ok());
+  VersionEdit again;
+  again.value_files_added = {{5, 300, 3}};
+  CHECK(refusal(again) == "value file 5 is added twice");
+  VersionEdit hollow;
+  hollow.value_files_added = {{6, 40, 0}};
+  CHECK(refusal(hollow) == "value file 6 is empty or has no number");
+}
+
 }  // namespace
 }  // namespace varve
