@@ -85,7 +85,7 @@ void PrintJson(const Arguments& arguments, const CheckpointInfo& info) {
   json.BeginObject().Field("source", Slice(arguments.source));
   json.Field("target", Slice(arguments.target));
   json.Field("tables_linked", info.tables_linked).Field("tables_copied", info.tables_copied);
-  json.Field("log_segments", info.log_segments);
+  json.Field("value_files", info.value_files).Field("log_segments", info.log_segments);
   json.Field("bytes", info.bytes).Field("bytes_copied", info.bytes_copied).EndObject();
   std::printf("%s\n", json.text().c_str());
 }

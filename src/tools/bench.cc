@@ -2,9 +2,12 @@
 //
 // At the end, once flushes and compactions have settled:
 //
-//   log, tables   bytes written to them, all in all and for each byte of keys and values
+//   log, tables   bytes written to them, all in all and for each byte of keys and values; value files count as
+//                 tables, and what was moved in them to free space is told
+//   device        bytes that the process made the kernel write, the zeros of new log segments included
 //   blocks        of tables, looked at and read, for each get or seek
-//   space         bytes of tables for each byte of keys and values that a walk finds alive
+//   space         bytes of tables and value files for each byte of keys and values that a walk finds alive
+//   disk          bytes of all files, log and reserve included, likewise
 //   memory        the most that the process ever held
 //
 // Threads: loop.
@@ -30,7 +33,10 @@ constexpr double kMegabyte = 1 << 20;
 struct Statistics {
   BenchTotals totals;
   uint64_t reads = 0;
+  uint64_t device_bytes_written = 0;  // 0: the kernel does not tell
   uint64_t table_bytes = 0;
+  uint64_t value_bytes = 0;  // of value files
+  uint64_t disk_bytes = 0;
   BenchLiveData live;
   double settle_seconds = 0;
   uint64_t peak_rss_bytes = 0;
@@ -42,6 +48,19 @@ double Ratio(uint64_t a, uint64_t b) {
 
 double PerSecond(uint64_t count, const BenchResult& result) {
   return static_cast<double>(count) / result.seconds;
+}
+
+// What the kernel counts against this process as it dirties pages.
+uint64_t DeviceBytesWritten() {
+  std::FILE* const file = std::fopen("/proc/self/io", "r");
+  if (file == nullptr) return 0;
+  unsigned long long bytes = 0;
+  char line[64];
+  while (std::fgets(line, sizeof(line), file) != nullptr) {
+    if (std::sscanf(line, "write_bytes: %llu", &bytes) == 1) break;
+  }
+  std::fclose(file);
+  return bytes;
 }
 
 // --- Text ---
@@ -70,6 +89,16 @@ void PrintStatistics(const Statistics& s) {
     std::printf("tables : %s, %.2f per byte of user data\n",
                 FormatBytes(t.table_bytes_written).c_str(),
                 Ratio(t.table_bytes_written, t.user_bytes_written));
+    if (t.value_bytes_relocated > 0) {
+      std::printf("values : %s moved, %.2f per byte of user data\n",
+                  FormatBytes(t.value_bytes_relocated).c_str(),
+                  Ratio(t.value_bytes_relocated, t.user_bytes_written));
+    }
+    if (s.device_bytes_written > 0) {
+      std::printf("device : %s, %.2f per byte of user data\n",
+                  FormatBytes(s.device_bytes_written).c_str(),
+                  Ratio(s.device_bytes_written, t.user_bytes_written));
+    }
   }
   if (s.reads > 0) {
     std::printf("blocks : %.3f looked at, %.3f read, per get or seek\n",
@@ -80,9 +109,11 @@ void PrintStatistics(const Statistics& s) {
                 Ratio(t.filter_negatives, s.reads), Ratio(t.filter_false_positives, s.reads));
   }
   std::printf("space  : %s of tables for %s in %llu keys, %.2f (settled after %.1f s)\n",
-              FormatBytes(s.table_bytes).c_str(), FormatBytes(s.live.bytes).c_str(),
-              static_cast<unsigned long long>(s.live.keys), Ratio(s.table_bytes, s.live.bytes),
-              s.settle_seconds);
+              FormatBytes(s.table_bytes + s.value_bytes).c_str(), FormatBytes(s.live.bytes).c_str(),
+              static_cast<unsigned long long>(s.live.keys),
+              Ratio(s.table_bytes + s.value_bytes, s.live.bytes), s.settle_seconds);
+  std::printf("disk   : %s in all files, %.2f\n", FormatBytes(s.disk_bytes).c_str(),
+              Ratio(s.disk_bytes, s.live.bytes));
   std::printf("memory : %s at most\n", FormatBytes(s.peak_rss_bytes).c_str());
 }
 
@@ -112,12 +143,16 @@ void PrintJson(const std::vector<BenchResult>& results, const Statistics* statis
     PrintField("user_bytes_written", statistics->totals.user_bytes_written);
     PrintField("log_bytes_written", statistics->totals.log_bytes_written);
     PrintField("table_bytes_written", statistics->totals.table_bytes_written);
+    PrintField("value_bytes_relocated", statistics->totals.value_bytes_relocated);
+    PrintField("device_bytes_written", statistics->device_bytes_written);
     PrintField("reads", statistics->reads);
     PrintField("block_hits", statistics->totals.block_hits);
     PrintField("block_reads", statistics->totals.block_reads);
     PrintField("filter_negatives", statistics->totals.filter_negatives);
     PrintField("filter_false_positives", statistics->totals.filter_false_positives);
     PrintField("table_bytes", statistics->table_bytes);
+    PrintField("value_bytes", statistics->value_bytes);
+    PrintField("disk_bytes", statistics->disk_bytes);
     PrintField("live_bytes", statistics->live.bytes);
     PrintField("live_keys", statistics->live.keys);
     PrintField("peak_rss_bytes", statistics->peak_rss_bytes);
@@ -138,7 +173,13 @@ Status CollectStatistics(BenchDatabase& db, Statistics* s) {
   const BenchTotals settled = db.totals();
   s->totals.log_bytes_written = settled.log_bytes_written;
   s->totals.table_bytes_written = settled.table_bytes_written;
+  s->totals.value_bytes_relocated = settled.value_bytes_relocated;
+  s->device_bytes_written = DeviceBytesWritten();
   s->table_bytes = db.engine().stats().table_bytes;
+  s->value_bytes = db.engine().stats().value_bytes;
+  const Result<uint64_t> disk_bytes = db.DiskBytes();
+  if (!disk_bytes.ok()) return disk_bytes.status();
+  s->disk_bytes = *disk_bytes;
   const Result<BenchLiveData> live = db.WalkAll();
   if (!live.ok()) return live.status();
   s->live = *live;

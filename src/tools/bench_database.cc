@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/file_names.h"
+#include "engine/values/value_ref.h"
 
 namespace varve {
 
@@ -29,6 +30,7 @@ void BenchTotals::Add(const EngineStats& stats) {
   user_bytes_written += stats.user_bytes_written;
   log_bytes_written += stats.log_bytes_written;
   table_bytes_written += stats.flush_bytes_written + stats.compaction_bytes_written;
+  value_bytes_relocated += stats.value_bytes_relocated;
   block_hits += stats.block_hits;
   block_reads += stats.block_reads_nowait + stats.block_reads_waited;
   filter_negatives += stats.filter_negatives;
@@ -76,6 +78,7 @@ Status BenchDatabase::OpenEngine() {
   options.memory_limit_bytes = options_.memory_limit_bytes;
   options.block_cache_bytes = options_.cache_size_bytes;
   options.generation_bytes = options_.write_buffer_size_bytes;
+  options.value_file_threshold_bytes = options_.value_file_threshold_bytes;
   Result<std::unique_ptr<Engine>> engine = Engine::Open(options, env_);
   if (!engine.ok()) return engine.status();
   engine_ = std::move(*engine);
@@ -183,7 +186,9 @@ Result<BenchLiveData> BenchDatabase::WalkAll() {
       from.push_back('\0');
       if (entry.kind != EntryKind::kPut) continue;
       ++live.keys;
-      live.bytes += entry.key.size() + entry.value.size();
+      ValueRef ref;
+      const bool elsewhere = entry.in_value_file && DecodeValueRef(entry.value, &ref);
+      live.bytes += entry.key.size() + (elsewhere ? ref.value_bytes : entry.value.size());
     }
     const bool more = it->Valid();
     const Status status = it->status();
@@ -205,6 +210,23 @@ BenchTotals BenchDatabase::totals() const {
   BenchTotals totals = totals_;
   if (engine_) totals.Add(engine_->stats());
   return totals;
+}
+
+Result<uint64_t> BenchDatabase::DiskBytes() {
+  const Result<std::vector<std::string>> names = env_.List(directory_);
+  if (!names.ok()) return names.status();
+  uint64_t bytes = 0;
+  for (const std::string& name : *names) {
+    if (!ParseFileName(name)) continue;
+    const Result<std::unique_ptr<File>> file =
+        env_.Open(JoinPath(directory_, name), OpenMode::kRead);
+    if (file.status().is_not_found()) continue;  // removed meanwhile
+    if (!file.ok()) return file.status();
+    const Result<uint64_t> size = (*file)->Size();
+    if (!size.ok()) return size.status();
+    bytes += *size;
+  }
+  return bytes;
 }
 
 }  // namespace varve

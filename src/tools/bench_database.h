@@ -26,7 +26,8 @@ namespace varve {
 struct BenchTotals {
   uint64_t user_bytes_written = 0;
   uint64_t log_bytes_written = 0;
-  uint64_t table_bytes_written = 0;  // by flushes and compactions
+  uint64_t table_bytes_written = 0;    // by flushes and compactions, value files included
+  uint64_t value_bytes_relocated = 0;  // of these
   uint64_t block_hits = 0;
   uint64_t block_reads = 0;  // from the page cache or from the disk
   uint64_t filter_negatives = 0;
@@ -70,6 +71,8 @@ class BenchDatabase {
   Status Flush();
   Result<BenchLiveData> WalkAll();
   BenchTotals totals() const;
+  // Of all files of the database.
+  Result<uint64_t> DiskBytes();
 
   Engine& engine() { return *engine_; }
   Env& env() { return env_; }

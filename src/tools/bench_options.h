@@ -26,11 +26,13 @@ struct BenchOptions {
   uint64_t memory_limit_bytes = 1ull << 30;
   uint64_t cache_size_bytes = 0;         // these two: 0 leaves it to the engine
   uint64_t write_buffer_size_bytes = 0;  // of one generation
+  uint64_t value_file_threshold_bytes = 4096;
 
   bool sync = false;
   uint64_t writers = 1;
   uint64_t reads_per_write = 1;
   uint64_t seek_nexts = 0;
+  uint64_t idle_seconds = 60;
   uint64_t prefetch = 0;
   uint64_t seed = 301;
   bool statistics = true;

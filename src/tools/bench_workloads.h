@@ -93,6 +93,7 @@ class BenchRunner {
   Status SeekRandom(BenchResult* result);
   Status ReadWhileWriting(BenchResult* result);
   Status WaitForCompaction(BenchResult* result);
+  Status Idle(BenchResult* result);
 
  private:
   uint64_t RandomNumber() { return random_.Uniform(options_.num); }

@@ -51,7 +51,9 @@ void PrintJson(const std::string& directory, const CheckReport& report) {
   json.Field("files", totals.files).Field("bytes", totals.bytes);
   json.Field("problems", totals.problems).Field("manifest_edits", totals.manifest_edits);
   json.Field("tables", totals.tables).Field("blocks", totals.blocks);
-  json.Field("entries", totals.entries).Field("log_segments", totals.log_segments);
+  json.Field("entries", totals.entries);
+  json.Field("value_files", totals.value_files).Field("values", totals.values);
+  json.Field("log_segments", totals.log_segments);
   json.Field("log_groups", totals.log_groups).Field("log_entries", totals.log_entries);
   json.EndObject().EndObject();
   std::printf("%s\n", json.text().c_str());

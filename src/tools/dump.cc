@@ -8,6 +8,7 @@
 #include "engine/file_names.h"
 #include "engine/log/log_format.h"
 #include "engine/table/table_format.h"
+#include "engine/values/value_file_format.h"
 #include "tools/dumper.h"
 #include "tools/offline.h"
 
@@ -48,6 +49,15 @@ void DumpTables(Env& env, const std::string& directory, const ManifestState& sta
   }
 }
 
+void DumpValueFiles(Env& env, const std::string& directory, const ManifestState& state,
+                    Dumper& dumper) {
+  for (const LiveValueFile& values : state.version->value_files()) {
+    const std::string name = ValueFileName(values.meta.number);
+    std::unique_ptr<File> file = OpenPart(env, directory, name, dumper);
+    if (file) dumper.Values({name, values.meta.number, state.database_id}, std::move(file));
+  }
+}
+
 void DumpSegments(Env& env, const std::string& directory, const OfflineDatabase& database,
                   Dumper& dumper) {
   const ManifestState& state = database.manifest.state;
@@ -68,6 +78,7 @@ Status DumpDirectory(Env& env, const std::string& directory, Dumper& dumper) {
   if (!file.ok()) return file.status();
   dumper.Manifest(manifest, *file);
   DumpTables(env, directory, database->manifest.state, dumper);
+  DumpValueFiles(env, directory, database->manifest.state, dumper);
   DumpSegments(env, directory, *database, dumper);
   return Status::Ok();
 }
@@ -85,6 +96,7 @@ std::optional<FileName> KindOf(const File& file, Slice name, uint64_t size) {
     return std::nullopt;
   }
   const Slice magic(first, sizeof(first));
+  if (magic == kValueFileMagic) return FileName{FileKind::kValues, 0};
   if (magic == kLogMagic) return FileName{FileKind::kLog, 0};
   if (magic == kManifestMagic) return FileName{FileKind::kManifest, 0};
   if (LoadFixed64(last) == kTableMagic) return FileName{FileKind::kTable, 0};
@@ -92,13 +104,14 @@ std::optional<FileName> KindOf(const File& file, Slice name, uint64_t size) {
 }
 
 Status DumpFile(Env& env, const std::string& path, Dumper& dumper) {
-  const Result<std::unique_ptr<File>> file = env.Open(path, OpenMode::kRead);
+  Result<std::unique_ptr<File>> file = env.Open(path, OpenMode::kRead);
   if (!file.ok()) return file.status();
   const Result<uint64_t> size = (*file)->Size();
   if (!size.ok()) return size.status();
   const std::string name = path.substr(path.find_last_of('/') + 1);
   const std::optional<FileName> kind = KindOf(**file, name, *size);
-  const Status unknown = Status::InvalidArgument(path + ": no manifest, log segment or table");
+  const Status unknown =
+      Status::InvalidArgument(path + ": no manifest, log segment, table or value file");
   if (!kind) return unknown;
   const std::optional<uint64_t> number =
       kind->number != 0 ? std::optional(kind->number) : std::nullopt;
@@ -106,6 +119,8 @@ Status DumpFile(Env& env, const std::string& path, Dumper& dumper) {
     dumper.Log({name, number, std::nullopt, std::nullopt}, **file);
   } else if (kind->kind == FileKind::kTable) {
     dumper.Table({name, number, std::nullopt, std::nullopt}, **file);
+  } else if (kind->kind == FileKind::kValues) {
+    dumper.Values({name, number, std::nullopt}, std::move(*file));
   } else if (kind->kind == FileKind::kManifest) {
     const Result<std::string> whole = ReadWholeFile(env, path);
     if (!whole.ok()) return whole.status();

@@ -56,6 +56,13 @@ void Dumper::Edit(const VersionEdit& edit, uint64_t offset, uint64_t size) {
       out_.Signed("last_expiry_ms", file->last_expiry_ms);
     }
     out_.Bytes("smallest", file->smallest).Bytes("largest", file->largest).End();
+    for (const ValueUse& use : file->value_uses) {
+      out_.Begin("refers_to", 3).Number("value_file", use.file).Number("bytes", use.bytes).End();
+    }
+  }
+  for (const ValueFileMeta& file : edit.value_files_added) {
+    out_.Begin("value_file_added", 2).Number("number", file.number);
+    out_.Number("bytes", file.size_bytes).Number("records", file.records).End();
   }
   for (const VersionEdit::LogEndMark& end : edit.log_ends_added) {
     out_.Begin("log_end_added", 2).Number("segment", end.segment);

@@ -34,6 +34,10 @@ void PrintProperties(LinePrinter& out, BlockHandle handle, const TableProperties
   }
   out.Number("key_bytes", properties.key_bytes).Number("value_bytes", properties.value_bytes);
   out.Number("raw_bytes", properties.raw_bytes).Number("data_bytes", properties.data_bytes);
+  if (!properties.value_uses.empty()) {
+    out.Number("value_files", properties.value_uses.size());
+    out.Number("bytes_in_value_files", BytesOf(properties.value_uses));
+  }
   out.Bytes("smallest", properties.smallest_key).Bytes("largest", properties.largest_key).End();
 }
 

@@ -27,13 +27,22 @@ void Dumper::EntryLine(const Entry& entry, int depth) {
   if (put) out_.Number("tag", entry.tag);
   if (entry.creates) out_.Flag("creates");
   if (entry.expire_at_ms != 0) out_.Signed("expires_ms", entry.expire_at_ms);
-  if (put) out_.Number("bytes", entry.value.size());
-  if (put && options_.values) {
-    const bool cut = !options_.whole_values && entry.value.size() > kDumpValueBytesMax;
-    out_.Bytes("value", cut ? entry.value.substr(0, kDumpValueBytesMax) : entry.value);
-    if (cut) out_.Flag("cut");
+  ValueRef ref;
+  if (entry.in_value_file && DecodeValueRef(entry.value, &ref)) {
+    out_.Number("bytes", ref.value_bytes).Number("value_file", ref.file);
+    out_.Number("offset", ref.offset).Number("record_bytes", ref.record_bytes);
+  } else if (put) {
+    ValueOf(entry.value);
   }
   out_.End();
+}
+
+void Dumper::ValueOf(Slice value) {
+  out_.Number("bytes", value.size());
+  if (!options_.values) return;
+  const bool cut = !options_.whole_values && value.size() > kDumpValueBytesMax;
+  out_.Bytes("value", cut ? value.substr(0, kDumpValueBytesMax) : value);
+  if (cut) out_.Flag("cut");
 }
 
 }  // namespace varve

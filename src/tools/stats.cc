@@ -51,6 +51,22 @@ void PrintTables(const Inventory& inventory, bool each_table) {
   std::printf("\n");
 }
 
+void PrintValueFiles(const Version& version, bool each_file) {
+  if (version.value_files().empty()) return;
+  if (each_file) {
+    for (const LiveValueFile& file : version.value_files()) {
+      std::printf("%s: %s with %s, %s in use\n", ValueFileName(file.meta.number).c_str(),
+                  FormatBytes(file.meta.size_bytes).c_str(),
+                  Counted(file.meta.records, "value").c_str(),
+                  FormatBytes(file.live_bytes).c_str());
+    }
+  }
+  std::printf(
+      "%s: %s with %s, %s in use\n\n", Counted(version.value_files().size(), "value file").c_str(),
+      FormatBytes(version.value_bytes()).c_str(), Counted(version.value_records(), "value").c_str(),
+      FormatBytes(version.live_value_bytes()).c_str());
+}
+
 void PrintSegments(const Inventory& inventory) {
   uint64_t groups = 0;
   for (const SegmentInventory& segment : inventory.segments) {
@@ -77,6 +93,7 @@ void PrintText(const Inventory& inventory, bool each_table) {
               state.flushed_group);
   PrintTables(inventory, each_table);
   std::printf("\n");
+  PrintValueFiles(*state.version, each_table);
   PrintSegments(inventory);
   for (const auto& [prefix, tables_below] : state.dead_prefixes.prefixes()) {
     std::printf("dead: %s, in tables below %" PRIu64 "\n", Quoted(prefix).c_str(), tables_below);
@@ -129,6 +146,17 @@ void WriteLevels(JsonWriter& json, const Inventory& inventory, bool each_table) 
   json.EndObject();
 }
 
+void WriteValueFiles(JsonWriter& json, const Version& version) {
+  json.Key("value_files").BeginArray();
+  for (const LiveValueFile& file : version.value_files()) {
+    json.BeginObject().Field("number", file.meta.number).Field("bytes", file.meta.size_bytes);
+    json.Field("records", file.meta.records).Field("live_bytes", file.live_bytes).EndObject();
+  }
+  json.EndArray();
+  json.Field("value_bytes", version.value_bytes());
+  json.Field("live_value_bytes", version.live_value_bytes());
+}
+
 void WriteSegments(JsonWriter& json, const Inventory& inventory) {
   json.Key("segments").BeginArray();
   for (const SegmentInventory& segment : inventory.segments) {
@@ -165,6 +193,7 @@ void PrintJson(const std::string& directory, const Inventory& inventory, bool ea
   json.BeginObject().Field("directory", directory);
   WriteManifest(json, inventory.manifest);
   WriteLevels(json, inventory, each_table);
+  WriteValueFiles(json, *inventory.manifest.state.version);
   WriteSegments(json, inventory);
   json.Field("reserve_bytes", inventory.reserve_bytes);
   WriteFindings(json, "unreadable", inventory.unreadable);
