@@ -46,7 +46,7 @@ struct EngineStats {
   uint64_t compactions = 0;
   uint64_t compaction_bytes_read = 0;
   uint64_t compaction_bytes_written = 0;
-  uint64_t dictionaries_written = 0;  // tables for which one paid
+  uint64_t dictionaries_written = 0;   // tables for which one paid
   uint64_t value_bytes_relocated = 0;  // of these: to empty value files with garbage
   bool flush_running = false;
   uint64_t compactions_running = 0;  // two, if one of them is large

@@ -179,7 +179,7 @@ TEST_CASE("check of a table: a lie under a sound checksum is found") {
        "the properties block says entries 11, found 10"},
       {"properties that say another size before compression",
        [](CheckedTable& t) {
-         const size_t at = t.bytes.find("\x14\x02", t.footer.properties.offset);
+         const size_t at = t.bytes.find("\x0c\x02", t.footer.properties.offset);
          REQUIRE(at != std::string::npos);
          t.bytes[at + 2] ^= 1;
          t.Reseal(t.footer.properties);
@@ -187,7 +187,7 @@ TEST_CASE("check of a table: a lie under a sound checksum is found") {
        "the properties block says raw bytes"},
       {"properties that name a dictionary where there is none",
        [](CheckedTable& t) {
-         const size_t at = t.bytes.find(std::string("\x15\x01\x00", 3), t.footer.properties.offset);
+         const size_t at = t.bytes.find(std::string("\x0e\x01\x00", 3), t.footer.properties.offset);
          REQUIRE(at != std::string::npos);
          t.bytes[at + 2] = 1;
          t.Reseal(t.footer.properties);
