@@ -28,6 +28,7 @@
 
 #include "base/random.h"
 #include "engine/cache/block_cache.h"
+#include "engine/cache/page_cache_odds.h"
 #include "engine/cache/table_cache.h"
 #include "engine/compaction/compaction_job.h"
 #include "engine/compaction/policy.h"
@@ -192,6 +193,9 @@ class EngineImpl final : public Engine {
   const std::shared_ptr<const ValueFileReader>* OpenValueFile(TableCache::Table& file,
                                                               ReadScope& scope, Status* status);
   void KeepValue(PartId id, const std::shared_ptr<const LoadedValue>& value);
+  // kPending without having asked, where the page cache seldom has what is wanted.
+  template <typename TryRead>
+  auto AskPageCache(TryRead try_read) -> decltype(try_read());
   // Has a reader thread run `read`, unless that is under way; then `keep` runs, and `scope` need not wait
   // any longer. Returns kPending.
   Status Load(PartId id, ReadScope* scope, std::function<Result<Part>()> read,
@@ -355,6 +359,7 @@ class EngineImpl final : public Engine {
   std::vector<PartId> seek_places_;    // of the seek under way
   TableCache table_cache_;
   BlockCache block_cache_;
+  PageCacheOdds page_cache_odds_;
   std::map<PartId, std::vector<std::weak_ptr<ReadScope::Wait>>> loads_;
   // Scans that wait for a generation to be sorted, by generation id.
   std::map<uint8_t, std::vector<std::weak_ptr<ReadScope::Wait>>> sorts_;

@@ -2,8 +2,9 @@
 //
 //   1. in memory      the table cache has tables and partitions, the block cache has blocks
 //   2. brought        for this very command, while it waited: its scope pins them
-//   3. page cache     read without waiting; what had to be read that way is then in memory. Opening a
-//                     file may always wait, so tables are never opened here
+//   3. page cache     read without waiting, where that has lately been worth it (cache/page_cache_odds.h); what had
+//                     to be read that way is then in memory. Opening a file may always wait, so tables are
+//                     never opened here
 //   4. disk           a reader thread; until it has come the command waits, and then it is run again
 //
 // Several commands that want the same part wait for one load. A table may die while it is being loaded: its file
@@ -25,6 +26,14 @@ Result<EngineImpl::Part> AsPart(Result<std::shared_ptr<const T>> read) {
 }
 
 }  // namespace
+
+template <typename TryRead>
+auto EngineImpl::AskPageCache(TryRead try_read) -> decltype(try_read()) {
+  if (!page_cache_odds_.WorthAsking()) return Status::Pending();
+  auto read = try_read();
+  page_cache_odds_.Note(!read.status().is_pending());
+  return read;
+}
 
 const std::shared_ptr<const TableReader>* EngineImpl::OpenTable(TableCache::Table& table,
                                                                 ReadScope* scope, Status* status) {
@@ -58,7 +67,8 @@ const std::shared_ptr<const Partition>* EngineImpl::FetchPartition(TableCache::T
     *status = pinned->status;
     partition = std::static_pointer_cast<const Partition>(pinned->part);
   } else {
-    Result<std::shared_ptr<const Partition>> read = reader->TryReadPartition(i);
+    Result<std::shared_ptr<const Partition>> read =
+        AskPageCache([&] { return reader->TryReadPartition(i); });
     *status = read.status();
     if (read.ok()) partition = std::move(*read);
     if (!status->ok() && !status->is_pending()) NoteReadError(*status);
@@ -107,7 +117,8 @@ Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
     if (!pinned->status.ok()) return pinned->status;
     return std::static_pointer_cast<const Block>(pinned->part);
   }
-  Result<std::shared_ptr<const Block>> block = table->TryReadBlock(handle);
+  Result<std::shared_ptr<const Block>> block =
+      AskPageCache([&] { return table->TryReadBlock(handle); });
   if (block.ok()) {
     ++stats_.block_reads_nowait;
     KeepBlock(id, *block);
@@ -160,7 +171,8 @@ Result<std::shared_ptr<const LoadedValue>> EngineImpl::FetchValue(const Entry& e
   Status status;
   const auto* reader = OpenValueFile(*file, scope, &status);
   if (reader == nullptr) return status;
-  Result<std::shared_ptr<const LoadedValue>> value = (*reader)->TryRead(ref, entry.key);
+  Result<std::shared_ptr<const LoadedValue>> value =
+      AskPageCache([&] { return (*reader)->TryRead(ref, entry.key); });
   if (value.ok()) {
     ++stats_.block_reads_nowait;
     KeepValue(id, *value);

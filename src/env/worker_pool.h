@@ -27,8 +27,9 @@
 namespace varve {
 
 struct WorkerPoolOptions {
-  // By lane, in the order of enum Lane. Threads start when they are first needed.
-  std::array<unsigned, kLanes> threads_max = {1, 1, 1, 1, 2, 8, 1};
+  // By lane, in the order of enum Lane. Threads start when they are first needed. Readers are as many as reads that a
+  // disk should have before it at a time.
+  std::array<unsigned, kLanes> threads_max = {1, 1, 1, 1, 2, 32, 1};
   // How much compaction and checkpoints yield to the rest, as nice(1) counts.
   int background_nice = 10;
 };

@@ -77,6 +77,9 @@ Status BenchDatabase::OpenEngine() {
   options.durability = Durability::kNo;
   options.memory_limit_bytes = options_.memory_limit_bytes;
   options.block_cache_bytes = options_.cache_size_bytes;
+  if (options_.block_size_bytes != 0) {
+    options.block_bytes = static_cast<uint32_t>(options_.block_size_bytes);
+  }
   options.generation_bytes = options_.write_buffer_size_bytes;
   options.value_file_threshold_bytes = options_.value_file_threshold_bytes;
   Result<std::unique_ptr<Engine>> engine = Engine::Open(options, env_);

@@ -86,6 +86,7 @@ constexpr Row kRows[] = {
     {"use_existing_db", "0 or 1", "0", "keep what --db holds from before", SetFlag<&O::use_existing_db>},
     {"memory_limit", "a size from 16mb", "1gb", "for records, blocks, filters and indexes", SetSize<&O::memory_limit_bytes, 16u << 20>},
     {"cache_size", "a size", "derived", "of it for blocks", SetSize<&O::cache_size_bytes, 0>},
+    {"block_size", "a size", "derived", "of a table's blocks, before compression", SetSize<&O::block_size_bytes, 0>},
     {"write_buffer_size", "a size from 1mb", "derived", "a generation is flushed at this size", SetSize<&O::write_buffer_size_bytes, 1u << 20>},
     {"value_file_threshold", "a size", "4kb", "values at least so large go to value files; 0: none do", SetSize<&O::value_file_threshold_bytes, 0>},
     {"sync", "0 or 1", "0", "every write waits for its sync; of fillsync always", SetFlag<&O::sync>},

@@ -24,7 +24,8 @@ struct BenchOptions {
   bool use_existing_db = false;
 
   uint64_t memory_limit_bytes = 1ull << 30;
-  uint64_t cache_size_bytes = 0;         // these two: 0 leaves it to the engine
+  uint64_t block_size_bytes = 0;  // these three: 0 leaves it to the engine
+  uint64_t cache_size_bytes = 0;
   uint64_t write_buffer_size_bytes = 0;  // of one generation
   uint64_t value_file_threshold_bytes = 4096;
 
