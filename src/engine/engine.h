@@ -110,7 +110,7 @@ class Engine {
   // Memory that others in the process use out of the same limit, such as client buffers.
   virtual void SetOutsideMemory(uint64_t bytes) = 0;
   // Memory that the allocator holds beyond what was asked of it, in pages that are in use. Much of it has the engine
-  // move records until pages come free; to be told about once a second.
+  // move records until pages come free; to be told several times a second.
   virtual void SetHeapSlack(uint64_t bytes) = 0;
   // Moves everything dirty into tables; `done` runs when it is there.
   virtual void Flush(std::function<void(Status)> done) = 0;

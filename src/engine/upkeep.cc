@@ -29,8 +29,8 @@ constexpr size_t kPrefetchAhead = 16;
 constexpr uint64_t kShrinkStepBytes = 1u << 20;
 
 // Parts of the limit, in percent. The rest is for what the allocator and the workers use.
-constexpr uint64_t kHighMarkPercent = 85;
-constexpr uint64_t kLowMarkPercent = 83;
+constexpr uint64_t kHighMarkPercent = 82;
+constexpr uint64_t kLowMarkPercent = 80;
 
 // From kSlow to kMax the delay rises with the square of the debt.
 constexpr double kDelayMaxUs = 10'000;

@@ -19,7 +19,7 @@ constexpr int64_t kClockJumpMs = 1000;
 // What the allocator holds beyond what was asked of it counts against the limit, but no more than
 // this share: otherwise evicting records, which leaves holes before it leaves empty pages, would
 // call for more evicting.
-constexpr uint64_t kSlackShareMax = 8;
+constexpr uint64_t kSlackShareMax = 4;
 
 }  // namespace
 
@@ -45,7 +45,20 @@ void Cron::Tick() {
   stats_.output_rate.Sample(stats_.output_bytes, now_us);
   expiry_.Tick();
   clients_.Look(std::max(kClientsPerTickMin, clients_.size() / kTicksPerSecond + 1));
+  TellOfMemory();
   if (++ticks_ % kTicksPerSecond == 0) EverySecond();
+}
+
+// In a second of fast writes memory would get far beyond its limit before anyone knew.
+void Cron::TellOfMemory() {
+  const ProcessMemory memory = MeasureMemory();
+  const uint64_t used = memory.allocated_bytes != 0 ? memory.allocated_bytes : memory.rss_bytes;
+  stats_.memory_peak_bytes = std::max(stats_.memory_peak_bytes, used);
+  const uint64_t slack =
+      memory.active_bytes - std::min(memory.active_bytes, memory.allocated_bytes);
+  engine_.SetOutsideMemory(clients_.memory_bytes() + env_.job_memory_bytes() +
+                           std::min(slack, memory_limit_bytes_ / kSlackShareMax));
+  engine_.SetHeapSlack(slack);
 }
 
 // Keys expire by the wall clock: when it jumps, an operator may wonder where they are.
@@ -59,15 +72,6 @@ void Cron::CompareClocks() {
 
 void Cron::EverySecond() {
   CompareClocks();
-  const ProcessMemory memory = MeasureMemory();
-  const uint64_t used = memory.allocated_bytes != 0 ? memory.allocated_bytes : memory.rss_bytes;
-  stats_.memory_peak_bytes = std::max(stats_.memory_peak_bytes, used);
-  const uint64_t slack =
-      memory.active_bytes - std::min(memory.active_bytes, memory.allocated_bytes);
-  engine_.SetOutsideMemory(clients_.memory_bytes() +
-                           std::min(slack, memory_limit_bytes_ / kSlackShareMax));
-  engine_.SetHeapSlack(slack);
-
   if (slow_turns_ == 0) return;
   Log(LogLevel::kNotice, "loop: slow turns: %llu, the longest took %llu ms",
       static_cast<unsigned long long>(slow_turns_),

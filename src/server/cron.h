@@ -42,6 +42,7 @@ class Cron {
 
  private:
   void Tick();
+  void TellOfMemory();
   void EverySecond();
   void CompareClocks();
   void Arm();
