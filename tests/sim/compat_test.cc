@@ -2,8 +2,9 @@
 //
 // tests/compat/ keeps a file of each format and version that may lie on somebody's disk:
 //
-//   log1-manifest1-table3/              a database: CURRENT, a manifest, two tables, two log segments
-//   log1-manifest1-table3-checkpoint/   a checkpoint of it: the same without a log
+//   log1-manifest1-table3-values1/              a database: CURRENT, a manifest, two tables, a value file, two
+//                                               log segments
+//   log1-manifest1-table3-values1-checkpoint/   a checkpoint of it: the same without a log
 //
 // LOCK and RESERVE hold nothing. Each file is made by the code that writes it in the engine, not by a
 // running engine, whose choices may change while formats stay.
@@ -31,6 +32,8 @@
 #include "engine/log/log_format.h"
 #include "engine/log/log_record.h"
 #include "engine/table/table_builder.h"
+#include "engine/values/value_file_builder.h"
+#include "engine/values/value_file_format.h"
 #include "engine/version/manifest.h"
 #include "tests/sim/engine_world.h"
 #include "tests/support/json_values.h"
@@ -43,10 +46,12 @@ using Files = std::map<std::string, std::string>;  // name -> contents
 const std::string kRoot = "tests/compat/";
 const std::string kDatabaseName = "log" + std::to_string(kLogFormatVersion) + "-manifest" +
                                   std::to_string(kManifestFormatVersion) + "-table" +
-                                  std::to_string(kTableFormatVersion);
+                                  std::to_string(kTableFormatVersion) + "-values" +
+                                  std::to_string(kValueFileFormatVersion);
 const std::string kCheckpointName = kDatabaseName + "-checkpoint";
 
 constexpr uint64_t kDatabase = 0x0123456789abcdef;
+constexpr uint64_t kValueFile = 4;        // to which the old table refers
 constexpr uint64_t kOldTable = 5;         // in level 6, stored as it is
 constexpr uint64_t kCompressedTable = 6;  // in level 0, with a dictionary
 constexpr uint64_t kFirstSegment = 7;     // cut off behind its second group
@@ -54,6 +59,7 @@ constexpr uint64_t kSecondSegment = 9;
 constexpr uint64_t kManifest = 8;
 constexpr uint64_t kFlushedGroup = 10;
 constexpr uint64_t kSegmentBytes = 1024;
+constexpr size_t kValueFileThreshold = 1000;
 constexpr int64_t kYear2100 = 4'102'444'800'000;
 
 // By which the compressed table in the tree was made.
@@ -72,6 +78,7 @@ std::vector<Change> OldTableChanges() {
       PutOf("s01cherry", "dark"),
       PutOf("s01huge", std::string(700, 'h'), kYear2100 + 1000),  // a block of its own
       PutOf("s01melon", ""),
+      PutOf("s01photo", std::string(1500, 'p'), kYear2100, 1),  // in the value file
       PutOf("s02dead", "and gone"),
       PutOf(std::string("x\0\xff", 3), "of any bytes"),
   };
@@ -130,10 +137,19 @@ struct Written {
     TableBuilder builder(options, **file, number, kDatabase);
     for (const Change& c : changes) {
       const bool put = c.kind == EntryKind::kPut;
-      REQUIRE(builder
-                  .Add({c.key, c.kind, put, c.stored.tag, c.stored.expire_at_ms,
-                        put ? Slice(*c.stored.value) : Slice()})
-                  .ok());
+      Entry entry{.key = c.key,
+                  .kind = c.kind,
+                  .creates = put,
+                  .tag = c.stored.tag,
+                  .expire_at_ms = c.stored.expire_at_ms,
+                  .value = put ? Slice(*c.stored.value) : Slice()};
+      std::string reference;
+      if (entry.value.size() >= kValueFileThreshold) {
+        AppendValueRef(WriteValue(entry), &reference);
+        entry.value = reference;
+        entry.in_value_file = true;
+      }
+      REQUIRE(builder.Add(entry).ok());
     }
     const Result<TableProperties> p = builder.Finish();
     REQUIRE(p.ok());
@@ -148,10 +164,25 @@ struct Written {
     meta->expiring = p->expiring;
     meta->first_expiry_ms = p->first_expiry_ms;
     meta->last_expiry_ms = p->last_expiry_ms;
+    meta->value_uses = p->value_uses;
     return meta;
   }
 
+  // The only one there is.
+  ValueRef WriteValue(const Entry& entry) {
+    REQUIRE(values.records == 0);
+    const auto file = env.Open(JoinPath("db", ValueFileName(kValueFile)), OpenMode::kCreate);
+    REQUIRE(file.ok());
+    ValueFileBuilder builder(**file, kValueFile, kDatabase);
+    const Result<ValueRef> ref = builder.Add(entry.key, entry.value, 0);
+    REQUIRE(ref.ok());
+    REQUIRE(builder.Finish().ok());
+    values = {kValueFile, builder.file_bytes(), builder.records()};
+    return *ref;
+  }
+
   SimEnv env{1};
+  ValueFileMeta values;
 };
 
 std::string RecordOf(uint64_t segment, uint64_t group, const std::vector<Change>& changes) {
@@ -184,12 +215,13 @@ void WriteDatabase(Written& to, bool with_log) {
 
   ManifestState first;
   first.database_id = kDatabase;
-  first.next_file_number = kOldTable;
+  first.next_file_number = kValueFile;
   VersionEdit second;
   second.next_file_number = 20;
   second.added = {old_table, compressed};
+  second.value_files_added = {to.values};
   second.flushed_group = kFlushedGroup;
-  second.counts = {{"s01", 4 + 50}};  // with what the tombstone took
+  second.counts = {{"s01", 5 + 50}};  // with what the tombstone took
   second.dead_prefixes_added = {{"s02", kCompressedTable}};
   if (with_log) {
     const auto logged = LoggedChanges();
@@ -401,6 +433,22 @@ TEST_CASE("golden files: what a later version would write is refused by name") {
   CHECK(refused.code() == StatusCode::kCorruption);
   CHECK(refused.message() == text(kOldTableName, "table", kTableFormatVersion));
   CHECK(get("s01user101").ok());
+
+  // Likewise value files.
+  files = sound;
+  Patch(&files[ValueFileName(kValueFile)], kValueFileVersionAt, 4, kValueFileFormatVersion + 1,
+        kValueFileChecksumAt);
+  Found other(files);
+  REQUIRE(other.Open());
+  ReadScope other_scope;
+  Status of_value = Status::Pending();
+  while (of_value.is_pending()) {
+    of_value = other.engine->Get("s01photo", other_scope, &value);
+    if (of_value.is_pending()) REQUIRE(other.Wait(other_scope));
+  }
+  CHECK(of_value.code() == StatusCode::kCorruption);
+  CHECK(of_value.message() ==
+        text(ValueFileName(kValueFile), "value file", kValueFileFormatVersion));
 }
 
 }  // namespace

@@ -41,15 +41,12 @@ class OutputValues {
     if (!source) {
       Result<std::shared_ptr<const ValueFileReader>> opened =
           context_.tables().OpenValues(ref.file);
+      if (opened.status().code() == StatusCode::kCorruption) return Leave(ref, opened.status());
       if (!opened.ok()) return opened.status();
       source = std::move(*opened);
     }
     const Result<ValueFileReader::Record> record = source->ReadRecord(ref, entry->key);
-    if (record.status().code() == StatusCode::kCorruption) {
-      result_->damaged_value_files.insert(ref.file);
-      result_->damage = record.status();
-      return Status::Ok();
-    }
+    if (record.status().code() == StatusCode::kCorruption) return Leave(ref, record.status());
     if (!record.ok()) return record.status();
     result_->bytes_read += ref.record_bytes;
     RETURN_IF_ERROR(BeginIfNeeded());
@@ -85,6 +82,13 @@ class OutputValues {
     if (!file.ok()) return file.status();
     file_ = std::move(*file);
     builder_.emplace(*file_, number_, context_.database_id);
+    return Status::Ok();
+  }
+
+  // What is damaged stays where it is; whoever asks for it will be told.
+  Status Leave(const ValueRef& ref, const Status& damage) {
+    result_->damaged_value_files.insert(ref.file);
+    result_->damage = damage;
     return Status::Ok();
   }
 

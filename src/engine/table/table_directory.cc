@@ -29,7 +29,10 @@ Result<std::shared_ptr<const ValueFileReader>> TableDirectory::OpenValues(uint64
   const std::string file_path = PathOfValues(number);
   Result<std::unique_ptr<File>> file = env->Open(file_path, OpenMode::kRead);
   if (!file.ok()) return file.status();
-  return std::make_shared<const ValueFileReader>(std::move(*file), file_path, number, database_id);
+  auto reader =
+      std::make_shared<const ValueFileReader>(std::move(*file), file_path, number, database_id);
+  RETURN_IF_ERROR(reader->CheckVersion());
+  return reader;
 }
 
 }  // namespace varve

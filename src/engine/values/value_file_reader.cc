@@ -125,9 +125,7 @@ Status ValueFileReader::CheckHeader() const {
       Checksum(header.substr(0, kValueFileChecksumAt))) {
     return CorruptAt("bad checksum", 0);
   }
-  if (LoadFixed32(bytes + kValueFileVersionAt) != kValueFileFormatVersion) {
-    return CorruptAt("unknown value file format", 0);
-  }
+  RETURN_IF_ERROR(CheckVersion(header));
   if (LoadFixed64(bytes + kValueFileDatabaseAt) != database_id_) {
     return CorruptAt("value file of another database", 0);
   }
@@ -135,6 +133,24 @@ Status ValueFileReader::CheckHeader() const {
     return CorruptAt("value file of another number", 0);
   }
   return Status::Ok();
+}
+
+Status ValueFileReader::CheckVersion() const {
+  char bytes[kValueFileHeaderBytes];
+  const Result<size_t> read = file_->ReadAt(0, sizeof(bytes), bytes);
+  if (!read.ok()) return read.status();
+  const Slice header(bytes, *read);
+  const bool sound =
+      header.size() == sizeof(bytes) && header.starts_with(kValueFileMagic) &&
+      LoadFixed64(bytes + kValueFileChecksumAt) == Checksum(header.substr(0, kValueFileChecksumAt));
+  return sound ? CheckVersion(header) : Status::Ok();
+}
+
+Status ValueFileReader::CheckVersion(Slice header) const {
+  const uint32_t version = LoadFixed32(header.data() + kValueFileVersionAt);
+  if (version == kValueFileFormatVersion) return Status::Ok();
+  return Status::Corruption(path_ + ": value file format " + std::to_string(version) +
+                            ", this program knows " + std::to_string(kValueFileFormatVersion));
 }
 
 Status ValueFileReader::Verify(uint64_t file_bytes, uint64_t records) const {

@@ -77,6 +77,9 @@ class ValueFileReader {
   // wait for the disk.
   Status Verify(uint64_t file_bytes, uint64_t records) const;
   Status CheckHeader() const;
+  // kCorruption if a sound header tells of another version of the format. A damaged one hides nothing: each record has
+  // a checksum of its own. May wait for the disk.
+  Status CheckVersion() const;
 
   const std::string& path() const { return path_; }
   uint64_t file_number() const { return file_number_; }
@@ -86,6 +89,7 @@ class ValueFileReader {
  private:
   using ReadCall = Result<size_t> (File::*)(uint64_t, size_t, char*) const;
 
+  Status CheckVersion(Slice header) const;
   Status ReadBytes(ReadCall call, uint64_t offset, size_t size, char* to) const;
   Result<Record> Load(ReadCall call, uint64_t offset, size_t size) const;
   Result<Record> LoadFor(ReadCall call, const ValueRef& ref, Slice key) const;
