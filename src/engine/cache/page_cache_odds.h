@@ -27,8 +27,8 @@ class PageCacheOdds {
 
  private:
   static constexpr uint32_t kAll = 1u << 16;
-  // A moving average over about so many answers. A miss costs a command some 10 microseconds of the loop, a hit
-  // spares it as much, and a trip through a thread: one in eight is where it begins to pay.
+  // A moving average over about so many answers. Asking in vain took some 10 microseconds of the loop for each cold
+  // GET; a yes spares a trip through a thread. That one in eight is enough is a guess.
   static constexpr uint32_t kMemory = 32;
   static constexpr uint32_t kHitsMin = kAll / 8;
   static constexpr uint32_t kAskEvery = 32;
