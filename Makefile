@@ -60,9 +60,9 @@ endif
 library = $(call choose,$(2),$(shell pkg-config --libs $(1) 2>/dev/null))
 archive = $(realpath $(shell $(CXX) -print-file-name=$(1) 2>/dev/null))
 choose = $(or $(if $(filter -L%,$(2)),,$(archive)),$(2))
-modules := libuv libzstd libxxhash
+modules := libuv libzstd libxxhash liburing
 libs := $(call library,libuv,libuv_a.a) $(call library,libzstd,libzstd.a) \
-        $(call library,libxxhash,libxxhash.a)
+        $(call library,libxxhash,libxxhash.a) $(call library,liburing,liburing.a)
 
 # jemalloc takes malloc's place by being linked before libc. Sanitizers bring their own.
 ifeq ($(SANITIZE),)

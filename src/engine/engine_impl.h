@@ -196,10 +196,20 @@ class EngineImpl final : public Engine {
   // kPending without having asked, where the page cache seldom has what is wanted.
   template <typename TryRead>
   auto AskPageCache(TryRead try_read) -> decltype(try_read());
-  // Has a reader thread run `read`, unless that is under way; then `keep` runs, and `scope` need not wait
-  // any longer. Returns kPending.
+  // Has a part read by one of two ways, unless that is under way; then `keep` runs, and `scope` need not wait any
+  // longer. Both return kPending.
+  //
+  // By a reader thread, as `read` says: what takes several reads, or long.
   Status Load(PartId id, ReadScope* scope, std::function<Result<Part>()> read,
               std::function<void(const Part&)> keep);
+  // By Env::ScheduleRead; `decode` makes the part of its bytes, in some microseconds.
+  Status LoadBytes(PartId id, ReadScope* scope, const File& file, uint64_t size,
+                   std::function<Result<Part>(Slice)> decode,
+                   std::function<void(const Part&)> keep);
+  // Whether nobody had asked for it.
+  bool AskFor(PartId id, ReadScope* scope);
+  Env::Job WhenLoaded(PartId id, std::shared_ptr<const Result<Part>> loaded,
+                      std::function<void(const Part&)> keep);
   void Loaded(PartId id, const Result<Part>& loaded);
   void NoteReadError(const Status& status);
 

@@ -27,9 +27,10 @@ struct EngineStats {
   uint64_t block_hits = 0;
   // Values from value files count as blocks do.
   uint64_t block_reads_nowait = 0;  // came from the page cache, on the loop
-  uint64_t block_reads_waited = 0;  // came through a reader thread
+  uint64_t block_reads_waited = 0;  // came from the disk, or through a reader thread
   uint64_t block_reads_ahead = 0;   // came along with one of these, for a scan
   uint64_t block_errors = 0;
+  bool io_uring = false;  // Env::has_io_uring()
 
   // --- Writing ---
   uint64_t commits = 0;

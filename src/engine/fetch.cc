@@ -5,12 +5,13 @@
 //   3. page cache     read without waiting, where that has lately been worth it (cache/page_cache_odds.h); what had
 //                     to be read that way is then in memory. Opening a file may always wait, so tables are
 //                     never opened here
-//   4. disk           a reader thread; until it has come the command waits, and then it is run again
+//   4. disk           Env::ScheduleRead; until it has come the command waits, and then it is run again. What takes
+//                     several reads, or long to decode, goes to a reader thread as a whole
 //
 // Several commands that want the same part wait for one load. A table may die while it is being loaded: its file
 // is gone then, and nobody asks for it any more.
 //
-// Threads: loop; loads on Lane::kRead.
+// Threads: loop; loads on Lane::kRead and the like.
 #include <utility>
 
 #include "engine/engine_impl.h"
@@ -79,13 +80,20 @@ const std::shared_ptr<const Partition>* EngineImpl::FetchPartition(TableCache::T
     return &table.partition(i);
   }
   if (!status->is_pending()) return nullptr;
-  *status = Load(
-      id, scope, [reader, i] { return AsPart(reader->ReadPartition(i)); },
-      [this, number = table.number(), i](const Part& part) {
-        TableCache::Table* live = table_cache_.Find(number);
-        if (live == nullptr || !live->reader()) return;
-        table_cache_.KeepPartition(*live, i, std::static_pointer_cast<const Partition>(part));
-      });
+  const auto keep = [this, number = table.number(), i](const Part& part) {
+    TableCache::Table* live = table_cache_.Find(number);
+    if (live == nullptr || !live->reader()) return;
+    table_cache_.KeepPartition(*live, i, std::static_pointer_cast<const Partition>(part));
+  };
+  const uint64_t size = reader->PartitionAt(i).size;
+  if (size > kTryReadBytesMax) {
+    *status = Load(
+        id, scope, [reader, i] { return AsPart(reader->ReadPartition(i)); }, keep);
+  } else {
+    *status = LoadBytes(
+        id, scope, reader->file(), size + kTrailerBytes,
+        [reader, i](Slice bytes) { return AsPart(reader->DecodePartition(i, bytes)); }, keep);
+  }
   return nullptr;
 }
 
@@ -129,6 +137,16 @@ Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
     return block;
   }
   if (!loads_.contains(id)) ++stats_.block_reads_waited;
+  if (ahead.blocks == 1 && handle.size <= kTryReadBytesMax) {
+    return LoadBytes(
+        id, &scope, table->file(), handle.size + kTrailerBytes,
+        [table, handle](Slice bytes) { return AsPart(table->DecodeBlock(handle, bytes)); },
+        [this, id](const Part& part) {
+          // A table that was dropped meanwhile leaves nothing in the cache.
+          if (table_cache_.Find(id.file_number) == nullptr) return;
+          KeepBlock(id, std::static_pointer_cast<const Block>(part));
+        });
+  }
   auto following = std::make_shared<std::vector<TableReader::PlacedBlock>>();
   return Load(
       id, &scope,
@@ -138,7 +156,6 @@ Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
             table->ReadBlocks(*ahead.partition, ahead.first, ahead.blocks, following.get()));
       },
       [this, id, following](const Part& part) {
-        // A table that was dropped meanwhile leaves nothing in the cache.
         if (table_cache_.Find(id.file_number) == nullptr) return;
         KeepBlock(id, std::static_pointer_cast<const Block>(part));
         for (const TableReader::PlacedBlock& placed : *following) {
@@ -183,15 +200,23 @@ Result<std::shared_ptr<const LoadedValue>> EngineImpl::FetchValue(const Entry& e
     return value;
   }
   if (!loads_.contains(id)) ++stats_.block_reads_waited;
-  return Load(
-      id, &scope,
-      [reader = *reader, ref, key = std::string(entry.key)] {
-        return AsPart(reader->Read(ref, key));
+  const auto keep = [this, id](const Part& part) {
+    if (table_cache_.Find(id.file_number) == nullptr) return;
+    KeepValue(id, std::static_pointer_cast<const LoadedValue>(part));
+  };
+  std::string key(entry.key);
+  if (ref.record_bytes > kTryReadValueBytesMax || ref.value_bytes > kTryReadValueBytesMax) {
+    return Load(
+        id, &scope,
+        [reader = *reader, ref, key = std::move(key)] { return AsPart(reader->Read(ref, key)); },
+        keep);
+  }
+  return LoadBytes(
+      id, &scope, (*reader)->file(), ref.record_bytes,
+      [reader = *reader, ref, key = std::move(key)](Slice bytes) {
+        return AsPart(reader->DecodeFor(ref, key, bytes));
       },
-      [this, id](const Part& part) {
-        if (table_cache_.Find(id.file_number) == nullptr) return;
-        KeepValue(id, std::static_pointer_cast<const LoadedValue>(part));
-      });
+      keep);
 }
 
 const std::shared_ptr<const ValueFileReader>* EngineImpl::OpenValueFile(TableCache::Table& file,
@@ -229,23 +254,46 @@ void EngineImpl::KeepValue(PartId id, const std::shared_ptr<const LoadedValue>& 
 
 Status EngineImpl::Load(PartId id, ReadScope* scope, std::function<Result<Part>()> read,
                         std::function<void(const Part&)> keep) {
-  const auto [load, first] = loads_.try_emplace(id);
-  if (scope != nullptr) load->second.push_back(scope->Expect());
-  if (!first) return Status::Pending();  // someone else has asked already
+  if (!AskFor(id, scope)) return Status::Pending();
   auto loaded = std::make_shared<Result<Part>>(Status::Pending());
   env_.Schedule(
       Lane::kRead, [read = std::move(read), loaded] { *loaded = read(); },
-      [this, alive = alive(), id, keep = std::move(keep), loaded] {
-        if (alive.expired()) return;
-        if (loaded->ok()) {
-          keep(**loaded);
-          ScheduleUpkeep();
-        } else if (table_cache_.Find(id.file_number) != nullptr) {
-          NoteReadError(loaded->status());
-        }
-        Loaded(id, *loaded);
-      });
+      WhenLoaded(id, loaded, std::move(keep)));
   return Status::Pending();
+}
+
+Status EngineImpl::LoadBytes(PartId id, ReadScope* scope, const File& file, uint64_t size,
+                             std::function<Result<Part>(Slice)> decode,
+                             std::function<void(const Part&)> keep) {
+  if (!AskFor(id, scope)) return Status::Pending();
+  auto loaded = std::make_shared<Result<Part>>(Status::Pending());
+  env_.ScheduleRead(
+      file, id.offset, static_cast<size_t>(size),
+      [decode = std::move(decode), loaded](const Result<Slice>& bytes) {
+        *loaded = bytes.ok() ? decode(*bytes) : bytes.status();
+      },
+      WhenLoaded(id, loaded, std::move(keep)));
+  return Status::Pending();
+}
+
+bool EngineImpl::AskFor(PartId id, ReadScope* scope) {
+  const auto [load, first] = loads_.try_emplace(id);
+  if (scope != nullptr) load->second.push_back(scope->Expect());
+  return first;
+}
+
+Env::Job EngineImpl::WhenLoaded(PartId id, std::shared_ptr<const Result<Part>> loaded,
+                                std::function<void(const Part&)> keep) {
+  return [this, alive = alive(), id, loaded = std::move(loaded), keep = std::move(keep)] {
+    if (alive.expired()) return;
+    if (loaded->ok()) {
+      keep(**loaded);
+      ScheduleUpkeep();
+    } else if (table_cache_.Find(id.file_number) != nullptr) {
+      NoteReadError(loaded->status());
+    }
+    Loaded(id, *loaded);
+  };
 }
 
 void EngineImpl::Loaded(PartId id, const Result<Part>& loaded) {

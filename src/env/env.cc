@@ -1,6 +1,8 @@
 // env/env.cc: what can be said in terms of Env alone.
 #include "env/env.h"
 
+#include <utility>
+
 namespace varve {
 
 namespace {
@@ -14,6 +16,17 @@ Status WriteNewFile(Env& env, const std::string& path, Slice contents) {
 }
 
 }  // namespace
+
+void Env::ScheduleRead(const File& file, uint64_t offset, size_t size, ReadWork work, Job done) {
+  Schedule(
+      Lane::kRead,
+      [&file, offset, size, work = std::move(work)] {
+        const auto bytes = std::make_unique_for_overwrite<char[]>(size);
+        const Result<size_t> read = file.ReadAt(offset, size, bytes.get());
+        work(read.ok() ? Result<Slice>(Slice(bytes.get(), *read)) : read.status());
+      },
+      std::move(done));
+}
 
 Result<std::string> ReadWholeFile(Env& env, const std::string& path) {
   Result<std::unique_ptr<File>> file = env.Open(path, OpenMode::kRead);

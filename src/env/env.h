@@ -91,6 +91,8 @@ enum class OpenMode : unsigned char {
 class Env {
  public:
   using Job = std::function<void()>;
+  // Gets what a read brought: fewer bytes than were asked for only where the file ends.
+  using ReadWork = std::function<void(Result<Slice>)>;
   using TimerId = uint64_t;  // 0 is never given out
 
   virtual ~Env() = default;
@@ -125,6 +127,13 @@ class Env {
   // Runs `work` on a thread of `lane`, then `done` on the loop. `done` never runs before Schedule
   // has returned.
   virtual void Schedule(Lane lane, Job work, Job done) = 0;
+  // Reads up to `size` bytes of `file` at `offset`, then runs `work` with them, on a thread of Lane::kRead or one that
+  // all these reads share, then `done` on the loop, like Schedule. `work` must be short. The bytes are gone when it has
+  // returned, and `file` must stay until then. Many of these may be under way.
+  virtual void ScheduleRead(const File& file, uint64_t offset, size_t size, ReadWork work,
+                            Job done);
+  // Whether ScheduleRead does without threads that wait, by Linux's io_uring.
+  virtual bool has_io_uring() const { return false; }
   // Runs `job` on the loop, after what is running now has returned; other events get their turn
   // in between, so slices of long work may post themselves again.
   virtual void Post(Job job) = 0;

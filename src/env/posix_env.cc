@@ -26,6 +26,7 @@
 #include <cstdio>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "env/posix_file.h"
 
 namespace varve {
@@ -186,11 +187,11 @@ struct PosixEnv::Handles {
   }
 };
 
-PosixEnv::PosixEnv(uv_loop_s* loop, const WorkerPoolOptions& options)
+PosixEnv::PosixEnv(uv_loop_s* loop, const PosixEnvOptions& options)
     : loop_(loop),
       loop_thread_(std::this_thread::get_id()),
       handles_(new Handles{}),
-      workers_(options, [handles = handles_] { uv_async_send(&handles->async); }) {
+      workers_(options.workers, [handles = handles_] { uv_async_send(&handles->async); }) {
   Handles& h = *handles_;
   h.env = this;
   h.Adopt(&h.async, uv_async_init(loop, &h.async, [](uv_async_t* handle) {
@@ -200,12 +201,25 @@ PosixEnv::PosixEnv(uv_loop_s* loop, const WorkerPoolOptions& options)
   h.Adopt(&h.idle, uv_idle_init(loop, &h.idle));
   h.Adopt(&h.timer, uv_timer_init(loop, &h.timer));
   h.Adopt(&h.prepare, uv_prepare_init(loop, &h.prepare));
+  if (options.io_uring) OpenRing();
+}
+
+void PosixEnv::OpenRing() {
+  Result<std::unique_ptr<ReadRing>> ring =
+      ReadRing::Open([this](WorkerPool::Task* task) { workers_.Finish(task); });
+  if (ring.ok()) {
+    ring_ = std::move(*ring);
+  } else {
+    Log(LogLevel::kVerbose, "env: reads go through threads: %s",
+        std::string(ring.status().message()).c_str());
+  }
 }
 
 PosixEnv::~PosixEnv() {
   RunUntil([this] { return pending_jobs() == 0; });
   timers_.Clear();
   // Before the handles: a worker may be about to announce what the loop has found by itself.
+  ring_ = nullptr;
   workers_.JoinThreads();
   bool closed = false;
   handles_->closed = &closed;
@@ -235,6 +249,30 @@ void PosixEnv::Schedule(Lane lane, Job work, Job done) {
   workers_.Run(lane, task);
 }
 
+void PosixEnv::ScheduleRead(const File& file, uint64_t offset, size_t size, ReadWork work,
+                            Job done) {
+  DCHECK(OnLoopThread());
+  if (ring_) {
+    WorkerPool::Task* task = NewTask();
+    task->read = {&file, offset, size, std::move(work)};
+    task->done = std::move(done);
+    if (ring_->Add(task)) {
+      ++jobs_pending_;
+      HoldLoop();
+      return;
+    }
+    work = std::move(task->read.work);
+    done = std::move(task->done);
+    task->next = std::exchange(free_tasks_, task);
+    ring_ = nullptr;
+  }
+  Env::ScheduleRead(file, offset, size, std::move(work), std::move(done));
+}
+
+uint64_t PosixEnv::job_memory_bytes() {
+  return workers_.task_memory_bytes() + (ring_ ? ring_->memory_bytes() : 0);
+}
+
 void PosixEnv::RunFinishedJobs() {
   running_jobs_ = true;
   WorkerPool::Task* task = workers_.TakeFinished();
@@ -245,6 +283,7 @@ void PosixEnv::RunFinishedJobs() {
     task->done();
     // Captures may do anything while they die, schedule included: only then is the task free.
     task->work = nullptr;
+    task->read.work = nullptr;
     task->done = nullptr;
     task->next = std::exchange(free_tasks_, task);
     task = next;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "env/env.h"
+#include "env/read_ring.h"
 #include "env/timer_queue.h"
 #include "env/worker_pool.h"
 
@@ -25,9 +26,15 @@ struct uv_loop_s;
 
 namespace varve {
 
+struct PosixEnvOptions {
+  WorkerPoolOptions workers = {};
+  // Reads by io_uring (read_ring.h) where the system has it; by reader threads otherwise.
+  bool io_uring = true;
+};
+
 class PosixEnv final : public Env {
  public:
-  explicit PosixEnv(uv_loop_s* loop, const WorkerPoolOptions& options = {});
+  explicit PosixEnv(uv_loop_s* loop, const PosixEnvOptions& options = {});
   ~PosixEnv() override;
   PosixEnv(const PosixEnv&) = delete;
   PosixEnv& operator=(const PosixEnv&) = delete;
@@ -49,17 +56,21 @@ class PosixEnv final : public Env {
   uint64_t RandomU64() override;
 
   void Schedule(Lane lane, Job work, Job done) override;
+  void ScheduleRead(const File& file, uint64_t offset, size_t size, ReadWork work,
+                    Job done) override;
+  bool has_io_uring() const override { return ring_ != nullptr; }
   void Post(Job job) override;
   TimerId RunAfter(uint64_t delay_ms, Job job) override;
   void CancelTimer(TimerId id) override;
   size_t pending_jobs() const override { return jobs_pending_ + posts_pending_; }
-  uint64_t job_memory_bytes() override { return workers_.task_memory_bytes(); }
+  uint64_t job_memory_bytes() override;
   void RunUntil(const std::function<bool()>& finished) override;
 
  private:
   struct Handles;  // what libuv owns until the last close callback
 
   WorkerPool::Task* NewTask();
+  void OpenRing();
   void RunFinishedJobs();
   void RunPosts();
   void RunDueTimers();
@@ -73,6 +84,7 @@ class PosixEnv final : public Env {
   const std::thread::id loop_thread_;
   Handles* const handles_;
   WorkerPool workers_;
+  std::unique_ptr<ReadRing> ring_;  // null: none
 
   size_t jobs_pending_ = 0;
   size_t posts_pending_ = 0;

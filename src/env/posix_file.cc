@@ -63,11 +63,13 @@ class PosixFile final : public File {
   Status Truncate(uint64_t size) override;
   Result<uint64_t> Size() const override;
 
+  int fd() const { return descriptor_.number(); }
+  Status ErrorOf(int error, Slice what) const { return Status::FromErrno(error, path_, what); }
+
  private:
   // Writes `count` pieces at `offset`, consuming them.
   Status WritePieces(uint64_t offset, iovec* pieces, size_t count);
-  Status Error(Slice what) const { return Status::FromErrno(errno, path_, what); }
-  int fd() const { return descriptor_.number(); }
+  Status Error(Slice what) const { return ErrorOf(errno, what); }
 
   const Descriptor descriptor_;
   const std::string path_;
@@ -236,6 +238,12 @@ Result<std::unique_ptr<File>> OpenPosixFile(const std::string& path, OpenMode mo
     return Status::FromErrno(errno, path, mode == OpenMode::kCreate ? "create" : "open");
   }
   return std::unique_ptr<File>(std::make_unique<PosixFile>(std::move(descriptor), path));
+}
+
+int DescriptorOf(const File& file) { return static_cast<const PosixFile&>(file).fd(); }
+
+Status PosixFileError(const File& file, int error, Slice what) {
+  return static_cast<const PosixFile&>(file).ErrorOf(error, what);
 }
 
 Result<std::unique_ptr<DirectoryLock>> LockPosixFile(const std::string& path) {

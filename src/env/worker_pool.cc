@@ -43,10 +43,25 @@ class SignalsBlocked {
 
 }  // namespace
 
+std::thread StartWorkerThread(const char* name, std::function<void()> main) {
+  const SignalsBlocked blocked;
+  return std::thread([name, main = std::move(main)] {
+    pthread_setname_np(pthread_self(), name);
+    main();
+  });
+}
+
 void WorkerPool::TaskList::Append(Task* task) {
   task->next = nullptr;
   (last == nullptr ? first : last->next) = task;
   last = task;
+}
+
+void WorkerPool::TaskList::AppendAll(TaskList& other) {
+  if (other.empty()) return;
+  (last == nullptr ? first : last->next) = other.first;
+  last = other.last;
+  other = {};
 }
 
 WorkerPool::Task* WorkerPool::TaskList::TakeFirst() {
@@ -118,9 +133,9 @@ WorkerPool::Task* WorkerPool::TakeFinished() {
 
 bool WorkerPool::StartThread(Lane which) {
   LaneQueue& lane = lanes_[static_cast<size_t>(which)];
-  const SignalsBlocked blocked;
   try {
-    lane.threads.emplace_back([this, which] { WorkerMain(which); });
+    lane.threads.push_back(StartWorkerThread(kThreadNames[static_cast<size_t>(which)],
+                                             [this, which] { WorkerMain(which); }));
     return true;
   } catch (const std::system_error& error) {
     if (!std::exchange(lane.start_failed, true)) {
@@ -133,7 +148,6 @@ bool WorkerPool::StartThread(Lane which) {
 
 void WorkerPool::WorkerMain(Lane which) {
   LaneQueue& lane = lanes_[static_cast<size_t>(which)];
-  pthread_setname_np(pthread_self(), kThreadNames[static_cast<size_t>(which)]);
   if (which == Lane::kCompaction || which == Lane::kCheckpoint) {
     // Linux keeps the nice value per thread. Failing to yield is not worth an error.
     (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options_.background_nice);

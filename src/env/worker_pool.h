@@ -34,12 +34,35 @@ struct WorkerPoolOptions {
   int background_nice = 10;
 };
 
+// A thread that takes no signals. `name`: at most 15 characters. Throws std::system_error if the system gives us no more.
+std::thread StartWorkerThread(const char* name, std::function<void()> main);
+
 class WorkerPool {
  public:
   struct Task {
+    // What a ReadRing is to do, in place of `work`.
+    struct Read {
+      const File* file = nullptr;
+      uint64_t offset = 0;
+      size_t size = 0;
+      Env::ReadWork work;
+    };
+
     Env::Job work;
+    Read read;
     Env::Job done;
     Task* next = nullptr;  // in whichever list the task stands
+  };
+
+  struct TaskList {
+    void Append(Task* task);
+    // Those of `other` go behind those that are here.
+    void AppendAll(TaskList& other);
+    Task* TakeFirst();  // REQUIRES: not empty
+    bool empty() const { return first == nullptr; }
+
+    Task* first = nullptr;
+    Task* last = nullptr;
   };
 
   WorkerPool(const WorkerPoolOptions& options, std::function<void()> wake_loop);
@@ -51,6 +74,8 @@ class WorkerPool {
   void JoinThreads();
 
   void Run(Lane lane, Task* task);
+  // Of a task that was run elsewhere. Any thread, but not after JoinThreads().
+  void Finish(Task* task);
 
   // What running tasks hold.
   uint64_t task_memory_bytes();
@@ -59,15 +84,6 @@ class WorkerPool {
   Task* TakeFinished();
 
  private:
-  struct TaskList {
-    void Append(Task* task);
-    Task* TakeFirst();  // REQUIRES: not empty
-    bool empty() const { return first == nullptr; }
-
-    Task* first = nullptr;
-    Task* last = nullptr;
-  };
-
   // Aligned so that lanes do not share cache lines.
   struct alignas(64) LaneQueue {
     std::mutex mutex;
@@ -85,7 +101,6 @@ class WorkerPool {
   bool StartThread(Lane lane);
   void WorkerMain(Lane lane);
   void ServeLane(LaneQueue& lane, MemoryMeter& meter);
-  void Finish(Task* task);
 
   const WorkerPoolOptions options_;
   const std::function<void()> wake_loop_;

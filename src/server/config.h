@@ -45,6 +45,7 @@ struct Config {
   int64_t memory_limit_bytes = 0;  // 0: half of what there is; see machine.h
   int64_t compression_level = 0;
   bool compression_dictionary = false;
+  bool io_uring = false;
   std::string compaction_policy;
   int64_t value_file_threshold_bytes = 0;  // 0: values stay in tables
   int64_t checkpoints_max = 0;             // 0: all are kept

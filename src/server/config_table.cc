@@ -48,6 +48,7 @@ const ConfigRow kRows[] = {
      "leveled tiered lazy-leveled"},
     {"value-file-threshold", kMemory, &Config::value_file_threshold_bytes, "4kb", kStart, 0,
      kNoMax},
+    {"io-uring", kYesNo, &Config::io_uring, "yes", kStart},
     {"checkpoints-max", kInteger, &Config::checkpoints_max, "2", kAnyTime, 0, kIntMax},
 
     {"maxclients", kInteger, &Config::maxclients, "10000", kAnyTime, 1, kClientsMax},

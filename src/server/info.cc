@@ -298,6 +298,7 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("block_reads_waited", stats.block_reads_waited);
   out.Count("block_reads_ahead", stats.block_reads_ahead);
   out.Count("block_errors", stats.block_errors);
+  out.Count("io_uring", stats.io_uring ? 1 : 0);
   out.Count("commits", stats.commits);
   out.Count("entries_written", stats.entries_written);
   out.Count("user_bytes_written", stats.user_bytes_written);

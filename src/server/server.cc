@@ -79,7 +79,7 @@ Status Server::Start() {
   SetLogLevel(LogLevelOf(config_));
   signal(SIGPIPE, SIG_IGN);
 
-  env_ = std::make_unique<PosixEnv>(loop_.handle());
+  env_ = std::make_unique<PosixEnv>(loop_.handle(), PosixEnvOptions{.io_uring = config_.io_uring});
   run_id_ = MakeRunId(*env_);
   started_ms_ = env_->WallMs();
   memory_limit_bytes_ = MemoryLimitOf(config_);

@@ -164,7 +164,14 @@ Result<std::shared_ptr<const Partition>> TableReader::LoadPartition(ReadCall cal
   if (size > kScratchBytes) large = std::make_unique_for_overwrite<char[]>(size);
   char* const bytes = large ? large.get() : Scratch();
   RETURN_IF_ERROR(Read(call, handle.offset, size, bytes));
-  const Result<Slice> contents = PlainPart(handle, Slice(bytes, size));
+  return DecodePartition(i, Slice(bytes, size));
+}
+
+Result<std::shared_ptr<const Partition>> TableReader::DecodePartition(size_t i,
+                                                                      Slice stored) const {
+  const BlockHandle handle = PartitionAt(i);
+  RETURN_IF_ERROR(CheckSize(handle, stored));
+  const Result<Slice> contents = PlainPart(handle, stored);
   if (!contents.ok()) return contents.status();
   std::shared_ptr<const Partition> partition = Partition::Make(*contents, properties_.data_bytes);
   // A block's number tells its partition: see kPartitionBlocks.
@@ -241,7 +248,7 @@ Result<std::shared_ptr<const Block>> TableReader::LoadBlock(ReadCall call,
 
 Result<std::shared_ptr<const Block>> TableReader::DecodeBlock(BlockHandle handle,
                                                               Slice stored) const {
-  CHECK(stored.size() == handle.size + kTrailerBytes);
+  RETURN_IF_ERROR(CheckSize(handle, stored));
   const Result<CompressionType> type = VerifyPart(handle, stored);
   if (!type.ok()) return type.status();
   const Slice contents = stored.substr(0, static_cast<size_t>(handle.size));
@@ -249,6 +256,11 @@ Result<std::shared_ptr<const Block>> TableReader::DecodeBlock(BlockHandle handle
   auto bytes = std::make_unique_for_overwrite<char[]>(contents.size());
   std::memcpy(bytes.get(), contents.data(), contents.size());
   return MakeBlock(handle, std::move(bytes), contents.size());
+}
+
+Status TableReader::CheckSize(BlockHandle part, Slice stored) const {
+  if (stored.size() == part.size + kTrailerBytes) return Status::Ok();
+  return CorruptAt("file ends too early", part.offset + stored.size());
 }
 
 Result<CompressionType> TableReader::VerifyPart(BlockHandle part, Slice stored) const {

@@ -77,10 +77,12 @@ class TableReader {
                                                   size_t blocks,
                                                   std::vector<PlacedBlock>* following) const;
 
-  // For who reads many blocks at once: the file's bytes, and a block made from handle.size +
-  // kTrailerBytes of them.
+  // For who reads by other ways, such as many blocks at once: the file and its bytes, and what is made from
+  // handle.size + kTrailerBytes of them.
+  const File& file() const { return *file_; }
   Status ReadBytes(uint64_t offset, size_t size, char* to) const;
   Result<std::shared_ptr<const Block>> DecodeBlock(BlockHandle handle, Slice stored) const;
+  Result<std::shared_ptr<const Partition>> DecodePartition(size_t i, Slice stored) const;
 
   // Reads all there is and checks it against its checksums. May wait for the disk.
   Status Verify() const;
@@ -111,6 +113,8 @@ class TableReader {
 
   Status Read(ReadCall call, uint64_t offset, size_t size, char* to) const;
   Result<std::shared_ptr<const Block>> LoadBlock(ReadCall call, BlockHandle handle) const;
+  // Whether all of a part has been read.
+  Status CheckSize(BlockHandle part, Slice stored) const;
   // Checks a part's trailer and returns its type.
   Result<CompressionType> VerifyPart(BlockHandle part, Slice stored) const;
   Status VerifyStored(BlockHandle part) const;

@@ -1,6 +1,7 @@
 // engine/values/value_file_reader.cc: opening a value file, reading its records.
 #include "engine/values/value_file_reader.h"
 
+#include <cstring>
 #include <optional>
 
 #include "base/coding.h"
@@ -50,6 +51,20 @@ Result<std::shared_ptr<const LoadedValue>> ValueFileReader::LoadValue(ReadCall c
   return Decode(ref.offset, ref.value_bytes, std::move(*record));
 }
 
+Result<std::shared_ptr<const LoadedValue>> ValueFileReader::DecodeFor(const ValueRef& ref,
+                                                                      Slice key,
+                                                                      Slice stored) const {
+  if (stored.size() != ref.record_bytes) {
+    return CorruptAt("file ends too early", ref.offset + stored.size());
+  }
+  auto bytes = std::make_unique_for_overwrite<char[]>(stored.size());
+  std::memcpy(bytes.get(), stored.data(), stored.size());
+  Result<Record> record = Verified(ref.offset, std::move(bytes), stored.size());
+  if (!record.ok()) return record.status();
+  if (record->key != key) return CorruptAt("value of another key", ref.offset);
+  return Decode(ref.offset, ref.value_bytes, std::move(*record));
+}
+
 Result<ValueFileReader::Record> ValueFileReader::LoadFor(ReadCall call, const ValueRef& ref,
                                                          Slice key) const {
   Result<Record> record = Load(call, ref.offset, static_cast<size_t>(ref.record_bytes));
@@ -59,10 +74,17 @@ Result<ValueFileReader::Record> ValueFileReader::LoadFor(ReadCall call, const Va
 
 Result<ValueFileReader::Record> ValueFileReader::Load(ReadCall call, uint64_t offset,
                                                       size_t size) const {
+  auto bytes = std::make_unique_for_overwrite<char[]>(size);
+  RETURN_IF_ERROR(ReadBytes(call, offset, size, bytes.get()));
+  return Verified(offset, std::move(bytes), size);
+}
+
+Result<ValueFileReader::Record> ValueFileReader::Verified(uint64_t offset,
+                                                          std::unique_ptr<char[]> bytes,
+                                                          size_t size) const {
   Record record;
-  record.bytes = std::make_unique_for_overwrite<char[]>(size);
+  record.bytes = std::move(bytes);
   record.size = size;
-  RETURN_IF_ERROR(ReadBytes(call, offset, size, record.bytes.get()));
   const Slice all(record.bytes.get(), size);
   const Slice covered = all.substr(sizeof(uint64_t));
   if (LoadFixed64(all.data()) != Hash(covered, PartSeed(file_seed_, offset))) {

@@ -64,6 +64,10 @@ class ValueFileReader {
   Result<std::shared_ptr<const LoadedValue>> Read(const ValueRef& ref, Slice key) const;
   // kPending instead of waiting, or for a value too large for the loop: see kTryReadValueBytesMax.
   Result<std::shared_ptr<const LoadedValue>> TryRead(const ValueRef& ref, Slice key) const;
+  // For who reads by other ways: the file, and the value made from ref.record_bytes of its bytes.
+  const File& file() const { return *file_; }
+  Result<std::shared_ptr<const LoadedValue>> DecodeFor(const ValueRef& ref, Slice key,
+                                                       Slice stored) const;
   // As it is stored: for who moves it elsewhere.
   Result<Record> ReadRecord(const ValueRef& ref, Slice key) const;
 
@@ -92,6 +96,7 @@ class ValueFileReader {
   Status CheckVersion(Slice header) const;
   Status ReadBytes(ReadCall call, uint64_t offset, size_t size, char* to) const;
   Result<Record> Load(ReadCall call, uint64_t offset, size_t size) const;
+  Result<Record> Verified(uint64_t offset, std::unique_ptr<char[]> bytes, size_t size) const;
   Result<Record> LoadFor(ReadCall call, const ValueRef& ref, Slice key) const;
   Result<std::shared_ptr<const LoadedValue>> LoadValue(ReadCall call, const ValueRef& ref,
                                                        Slice key) const;

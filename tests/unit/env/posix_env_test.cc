@@ -26,7 +26,7 @@ namespace {
 // A loop, an Env on it, and a directory that goes away with them.
 class World {
  public:
-  explicit World(const WorkerPoolOptions& options = {}) {
+  explicit World(const PosixEnvOptions& options = {}) {
     char name[] = "/tmp/varve-env-XXXXXX";
     directory_ = mkdtemp(name);
     REQUIRE(uv_loop_init(&loop_) == 0);
@@ -272,8 +272,8 @@ TEST_CASE("posix jobs: work runs on a named thread, done on the loop, in the ord
 }
 
 TEST_CASE("posix jobs: lanes do not wait for each other, and reads run side by side") {
-  WorkerPoolOptions options;
-  options.threads_max[static_cast<size_t>(Lane::kRead)] = 4;
+  PosixEnvOptions options;
+  options.workers.threads_max[static_cast<size_t>(Lane::kRead)] = 4;
   World world(options);
   // All four reads and a flush must be running before any may end.
   std::atomic<int> running{0};
@@ -417,6 +417,135 @@ TEST_CASE("posix jobs: done may schedule, post and set timers; closing runs all 
   uv_walk(
       world.loop(), [](uv_handle_t*, void* count) { ++*static_cast<int*>(count); }, &handles);
   CHECK(handles == 0);
+}
+
+// Both ways of reading; io_uring is left out where the system does not have it.
+void ForEachWayToRead(const std::function<void(World&)>& test) {
+  for (const bool io_uring : {false, true}) {
+    PosixEnvOptions options;
+    options.io_uring = io_uring;
+    World world(options);
+    if (world.env().has_io_uring() != io_uring) {
+      MESSAGE("no io_uring here");
+      continue;
+    }
+    CAPTURE(io_uring);
+    test(world);
+  }
+}
+
+TEST_CASE("posix reads: what is there comes, short only at the end of the file") {
+  ForEachWayToRead([](World& world) {
+    const std::unique_ptr<File> file = world.Create("f");
+    std::string contents;
+    for (int i = 0; contents.size() < 300'000; ++i) contents += std::to_string(i) + " ";
+    REQUIRE(file->WriteAt(0, contents).ok());
+
+    struct Read {
+      uint64_t offset;
+      size_t size;
+      std::string bytes = {};
+      bool worked = false;
+      bool done = false;
+    };
+    const uint64_t end = contents.size();
+    std::vector<Read> reads = {{0, 1},       {0, 0},          {5, 20'000},
+                               {1, 250'000}, {end - 10, 100}, {end, 1}};
+    // More than are before the disk at a time.
+    for (uint64_t i = 0; i < 1000; ++i) reads.push_back({i * 97, 1 + i * 11});
+    for (Read& read : reads) {
+      world.env().ScheduleRead(
+          *file, read.offset, read.size,
+          [&read](const Result<Slice>& bytes) {
+            REQUIRE(bytes.ok());
+            read.bytes = *bytes;
+            read.worked = true;
+          },
+          [&read] {
+            CHECK(read.worked);
+            read.done = true;
+          });
+      CHECK_FALSE(read.done);
+    }
+    CHECK(world.env().pending_jobs() == reads.size());
+    world.RunAll();
+    for (const Read& read : reads) {
+      CHECK(read.done);
+      CHECK(read.bytes == contents.substr(read.offset, read.size));
+    }
+  });
+}
+
+TEST_CASE("posix reads: an error names the file") {
+  ForEachWayToRead([](World& world) {
+    const Result<std::unique_ptr<File>> directory =
+        world.env().Open(world.directory(), OpenMode::kRead);
+    REQUIRE(directory.ok());
+    Status status;
+    world.env().ScheduleRead(
+        **directory, 0, 10, [&](const Result<Slice>& bytes) { status = bytes.status(); }, [] {});
+    world.RunAll();
+    CHECK(status.code() == StatusCode::kIoError);
+    CHECK(status.message().find(world.directory() + ": read") != Slice::npos);
+  });
+}
+
+TEST_CASE("posix reads: they begin wherever in a turn they were asked for, without another event") {
+  ForEachWayToRead([](World& world) {
+    const std::unique_ptr<File> file = world.Create("f");
+    REQUIRE(file->WriteAt(0, "contents").ok());
+    int read = 0;
+    const auto ask = [&](std::function<void()> then) {
+      world.env().ScheduleRead(
+          *file, 0, 8,
+          [&](const Result<Slice>& bytes) { read += bytes.ok() && *bytes == "contents"; },
+          std::move(then));
+    };
+    // From outside, a read's end, a job's end, a post and a timer; and right before the loop sleeps, twice, since
+    // one of the two handles comes after whatever the Env has there.
+    ask([&] { ask([] {}); });
+    world.env().Schedule(
+        Lane::kSync, [] {}, [&] { ask([] {}); });
+    world.env().Post([&] { ask([] {}); });
+    world.env().RunAfter(5, [&] { ask([] {}); });
+    struct BeforeSleep {
+      uv_prepare_t handle{};
+      std::function<void()> ask;
+    } before[2];
+    for (int i = 0; i < 2; ++i) {
+      before[i].ask = [&, i] {
+        uv_prepare_stop(&before[i].handle);
+        ask([] {});
+      };
+      before[i].handle.data = &before[i];
+      REQUIRE(uv_prepare_init(world.loop(), &before[i].handle) == 0);
+    }
+    const auto start = [&](int i) {
+      uv_prepare_start(&before[i].handle, [](uv_prepare_t* handle) {
+        static_cast<BeforeSleep*>(handle->data)->ask();
+      });
+    };
+    start(0);
+    world.env().RunAfter(20, [&] { start(1); });
+    world.env().RunUntil([&] { return read == 7; });
+    for (BeforeSleep& b : before) uv_close(reinterpret_cast<uv_handle_t*>(&b.handle), nullptr);
+    uv_run(world.loop(), UV_RUN_NOWAIT);
+  });
+}
+
+TEST_CASE("posix reads: closing runs those that are out") {
+  ForEachWayToRead([](World& world) {
+    const std::unique_ptr<File> file = world.Create("f");
+    REQUIRE(file->WriteAt(0, std::string(100'000, 'x')).ok());
+    int done = 0;
+    for (int i = 0; i < 300; ++i) {
+      world.env().ScheduleRead(
+          *file, 0, 50'000, [](const Result<Slice>& bytes) { CHECK(bytes->size() == 50'000); },
+          [&done] { ++done; });
+    }
+    world.Close();
+    CHECK(done == 300);
+  });
 }
 
 TEST_CASE("posix loop: a post that posts again lets other events have their turn") {
