@@ -278,6 +278,7 @@ class EngineImpl final : public Engine {
   void RemoveFiles(std::vector<std::string> paths);
   void ServeFlushWaiters();
   void WatchForQuiet();
+  void SetQuiet(bool quiet);
   void NoteError(const char* what, const Status& status);
 
   // --- checkpoint.cc ---

@@ -377,16 +377,22 @@ void EngineImpl::RemoveFiles(std::vector<std::string> paths) {
 // Looks again every ten seconds for as long as anything is written; then once more, and not any more.
 void EngineImpl::WatchForQuiet() {
   const uint64_t written = stats_.user_bytes_written - quiet_mark_bytes_;
-  if (written > kQuietBytes) quiet_ = false;
+  if (written > kQuietBytes) SetQuiet(false);
   if (quiet_timer_ != 0 || (quiet_ && written == 0) || closing_) return;
   quiet_mark_bytes_ = stats_.user_bytes_written;
   quiet_timer_ = env_.RunAfter(kQuietMs, [this, alive = alive()] {
     if (alive.expired()) return;
     quiet_timer_ = 0;
-    quiet_ = stats_.user_bytes_written - quiet_mark_bytes_ <= kQuietBytes;
+    SetQuiet(stats_.user_bytes_written - quiet_mark_bytes_ <= kQuietBytes);
     WatchForQuiet();
     if (quiet_) MaybeCompact();
   });
+}
+
+void EngineImpl::SetQuiet(bool quiet) {
+  if (quiet == quiet_) return;
+  quiet_ = quiet;
+  log_->SetQuiet(quiet);
 }
 
 // --- Changes of the version ---

@@ -369,7 +369,7 @@ void LogWriter::ReleaseRetired() {
     }
     return true;
   });
-  const size_t keep = frugal_ ? 0 : options_.spare_segments_max;
+  const size_t keep = frugal_ || quiet_ ? 0 : options_.spare_segments_max;
   while (recyclable_.size() > keep) {
     RemoveFile(recyclable_.back());
     recyclable_.pop_back();
@@ -384,6 +384,11 @@ void LogWriter::DropSpares() {
 void LogWriter::SetFrugal(bool frugal) {
   frugal_ = frugal;
   if (frugal) DropSpares();
+}
+
+void LogWriter::SetQuiet(bool quiet) {
+  quiet_ = quiet;
+  ReleaseRetired();
 }
 
 void LogWriter::RemoveFile(uint64_t segment) {

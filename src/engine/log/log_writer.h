@@ -11,7 +11,7 @@
 //
 // Segments. A record goes into the current segment or, when that is full or a generation begins, into
 // the next: a spare if one has been prepared (preallocated, header written, directory synced), so that
-// the change costs nothing. Segments that hold nothing live any more become spares.
+// the change costs nothing. Segments that hold nothing live any more become spares, but while SetQuiet() is on.
 //
 // What is reported never runs ahead of the durability in force: under kAlways that is what is synced,
 // also if a group was written before the durability became kAlways.
@@ -84,6 +84,8 @@ class LogWriter {
   // The oldest unwritten group found no room and is going to be tried again.
   bool waits_for_room() const { return waits_for_room_; }
   void SetFrugal(bool frugal);
+  // Little is being written: but for a spare that is ready nothing is kept for reuse.
+  void SetQuiet(bool quiet);
   bool failed() const { return !failure_.ok(); }
   const Status& failure() const { return failure_; }
   // Ends a group of commits that Append only counted, and returns the newest group. REQUIRES: failed().
@@ -143,6 +145,7 @@ class LogWriter {
   bool writing_ = false;
   bool waits_for_room_ = false;
   bool frugal_ = false;
+  bool quiet_ = false;
   uint64_t current_group_;
   uint64_t written_group_;
   uint64_t synced_group_;

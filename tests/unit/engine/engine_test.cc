@@ -368,6 +368,35 @@ TEST_CASE("engine: small runs have better filters than the largest") {
   world.Close();
 }
 
+TEST_CASE("engine: log segments kept for reuse go when little is written, and come again") {
+  World world(11);
+  world.Open();
+  const auto write_much = [&] {
+    const std::string value(1000, 'v');
+    for (int i = 0; i < 2000; ++i) world.Put("k" + std::to_string(i % 100), value);
+    world.Flush();
+    world.env.RunUntil([&] { return world.env.pending_jobs() == 0; });
+  };
+  const auto log_bytes = [&] {
+    uint64_t bytes = 0;
+    const Result<std::vector<std::string>> names = world.env.List(kDirectory);
+    for (const std::string& name : *names) {
+      if (!name.ends_with(".log")) continue;
+      bytes += *(*world.env.Open(kDirectory + ("/" + name), OpenMode::kRead))->Size();
+    }
+    return bytes;
+  };
+  const uint64_t segment_bytes = SmallOptions().segment_bytes;
+  write_much();
+  CHECK(log_bytes() >= 4 * segment_bytes);
+  bool over = false;
+  world.env.RunAfter(25'000, [&] { over = true; });
+  world.env.RunUntil([&] { return over && world.env.pending_jobs() == 0; });
+  CHECK(log_bytes() <= 2 * segment_bytes);  // the current one and a spare
+  write_much();
+  CHECK(log_bytes() >= 4 * segment_bytes);
+}
+
 TEST_CASE("engine: random histories agree with a map, across flushes, compactions and restarts") {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);
