@@ -13,9 +13,8 @@
 
 #include "base/check.h"
 #include "engine/engine_impl.h"
-#include "engine/iterators/level_iterator.h"
 #include "engine/iterators/merging_iterator.h"
-#include "engine/iterators/table_iterator.h"
+#include "engine/iterators/version_children.h"
 
 namespace varve {
 
@@ -184,22 +183,9 @@ std::unique_ptr<EntryIterator> EngineImpl::Scan(Slice lower, Slice upper, ReadSc
       children.push_back(std::make_unique<RunIterator>(*run));
     }
   }
-  const auto begins_in_time = [upper](const FileRef& table) {
-    return upper.empty() || table->smallest < upper;
-  };
-  for (const FileRef& table : state_.version->level(0)) {
-    if (table->largest < lower || !begins_in_time(table)) continue;
-    children.push_back(std::make_unique<TableIterator>(table, scan->NewSource()));
-  }
-  for (const size_t run : tables_->runs) {
-    const FileList& files = state_.version->level(static_cast<int>(run));
-    const auto first = files.begin() + static_cast<ptrdiff_t>(state_.version->LowerBound(
-                                           static_cast<int>(run), lower));
-    const LevelIterator::Tables tables(first,
-                                       std::partition_point(first, files.end(), begins_in_time));
-    if (tables.empty()) continue;
-    children.push_back(std::make_unique<LevelIterator>(tables, scan->NewSource()));
-  }
+  AddChildrenOf(
+      *state_.version, tables_->runs, lower, upper,
+      [&]() -> BlockSource& { return scan->NewSource(); }, &children);
   scan->SetMerge(
       std::make_unique<NewestIterator>(std::make_unique<MergingIterator>(std::move(children))));
   return scan;
