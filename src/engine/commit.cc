@@ -209,6 +209,7 @@ bool EngineImpl::GenerationIsFull() const {
 void EngineImpl::EndTurn() {
   if (GenerationIsFull() && !log_failed_) Freeze();
   if (stats_.user_bytes_written != quiet_mark_bytes_) WatchForQuiet();
+  if (!pins_.empty()) CollectPins();
   log_->EndTurn();
 }
 

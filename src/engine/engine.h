@@ -41,6 +41,8 @@
 
 namespace varve {
 
+class Snapshot;
+
 // A key whose time has come.
 struct Due {
   std::string key;
@@ -116,6 +118,12 @@ class Engine {
   virtual void Flush(std::function<void(Status)> done) = 0;
   // Flushes, then merges every level into the last.
   virtual void Compact(std::function<void(Status)> done) = 0;
+  // The database as it is now, for reads that take long: see snapshot.h. It holds exactly the commits up to a group,
+  // Snapshot::group, which is at least the last one committed when this was called.
+  //
+  // `done` runs when the flush that it takes is durable; perhaps before this returns. Errors: kNoSpace, kIoError (of
+  // the flush), kAborted (Close).
+  virtual void TakeSnapshot(std::function<void(Result<std::shared_ptr<const Snapshot>>)> done) = 0;
   // Makes a copy of the database in `directory`, which must be empty or not there, in an existing one. By hard
   // links: it takes a flush and a link for each table, however large these are, unless `directory` is on another
   // file system. Writes go on meanwhile. The copy opens as a database and holds exactly the commits up to a
@@ -128,8 +136,8 @@ class Engine {
                           std::function<void(Result<CheckpointInfo>)> done) = 0;
   virtual EngineStats stats() const = 0;
 
-  // Refuses commits from now on, syncs the log, waits for running jobs, releases the lock. A checkpoint under way
-  // ends with kAborted.
+  // Refuses commits from now on, syncs the log, waits for running jobs, releases the lock; unless there are snapshots:
+  // the last one to go releases it then. A checkpoint under way, or a snapshot that was asked for, ends with kAborted.
   virtual Status Close() = 0;
 };
 

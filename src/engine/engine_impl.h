@@ -7,6 +7,7 @@
 //   scan.cc         many keys in order
 //   expiry.cc       what is due, in order of time
 //   flush.cc        frozen generations to tables; version edits; compactions
+//   snapshot.cc     the database as it was, pinned
 //   checkpoint.cc   a copy of the database in another directory
 //   defragment.cc   records moved together, so that pages come free
 //   upkeep.cc       memory: turning records clean, eviction; backpressure; figures
@@ -40,6 +41,7 @@
 #include "engine/table/expiry_index.h"
 #include "engine/table/table_reader.h"
 #include "engine/version/manifest.h"
+#include "engine/version/pins.h"
 
 namespace varve {
 
@@ -114,6 +116,9 @@ class EngineImpl final : public Engine {
   void SetCompactionPolicy(PolicyKind kind) override;
   void Flush(std::function<void(Status)> done) override;
   void Compact(std::function<void(Status)> done) override;
+
+  // snapshot.cc
+  void TakeSnapshot(std::function<void(Result<std::shared_ptr<const Snapshot>>)> done) override;
 
   // checkpoint.cc
   void Checkpoint(const std::string& directory,
@@ -275,22 +280,30 @@ class EngineImpl final : public Engine {
   void AddOutputsTo(VersionEdit* edit, const TableJobResult& result);
   void RemoveTables(const FileList& files);
   void RemoveValueFiles(const Version& before);
-  void RemoveFiles(std::vector<std::string> paths);
+  void RemoveFile(uint64_t number, uint64_t size_bytes, std::string path);
+  void RemoveSome();
   void ServeFlushWaiters();
   void WatchForQuiet();
   void SetQuiet(bool quiet);
   void NoteError(const char* what, const Status& status);
 
+  // --- snapshot.cc ---
+  using PinnedOr = Result<std::shared_ptr<const PinnedState>>;
+  // Pins the first state that is in tables and holds all that was committed.
+  void PinState(std::function<void(PinnedOr)> done);
+  // Whether somebody waits for that, and so for flushes.
+  bool PinAwaited() const { return !pin_requests_.empty(); }
+  // Tells all who wait that it will not be.
+  void RefusePins(const Status& status);
+  // Removes what was held for pins that are gone.
+  void CollectPins();
+  void AddPinStats(EngineStats* stats) const;
+
   // --- checkpoint.cc ---
   struct RunningCheckpoint;
-  // Whether one has yet to be flushed.
-  bool CheckpointWaits() const;
   void LinkCheckpoint();
-  // Whether the removal of a table or value file was put off.
-  bool HoldForCheckpoint(uint64_t number, uint64_t size_bytes, const std::string& path);
   void CancelCheckpoint();
   void EndCheckpoint(const Result<CheckpointInfo>& outcome);
-  void AddCheckpointStats(EngineStats* stats) const;
 
   // --- defragment.cc ---
   // One round of a hand over all records.
@@ -325,7 +338,7 @@ class EngineImpl final : public Engine {
 
   Options options_;
   Env& env_;
-  std::unique_ptr<DirectoryLock> lock_;
+  std::shared_ptr<const DirectoryLock> lock_;  // pinned states have it, too
   std::unique_ptr<DiskReserve> reserve_;
   Random random_;
   bool closing_ = false;
@@ -391,7 +404,12 @@ class EngineImpl final : public Engine {
   // Each waits until tables have all groups up to one.
   std::vector<std::pair<uint64_t, std::function<void(Status)>>> flush_waiters_;
   std::vector<std::function<void(Status)>> compact_waiters_;
+  Pins pins_;
+  std::map<uint64_t, std::function<void(PinnedOr)>> pin_requests_;  // in the order they came
+  uint64_t last_pin_request_ = 0;
   std::shared_ptr<RunningCheckpoint> checkpoint_;  // null: none
+  std::vector<std::string> files_to_remove_;
+  bool removal_running_ = false;
   uint64_t outside_bytes_ = 0;
 
   mutable EngineStats stats_;

@@ -53,7 +53,9 @@ struct EngineStats {
   uint64_t compactions_running = 0;  // two, if one of them is large
   uint64_t checkpoints = 0;
   bool checkpoint_running = false;
-  uint64_t checkpoint_held_bytes = 0;  // of tables that only a running one keeps on disk
+  uint64_t snapshots = 0;            // that are held by somebody; a running checkpoint has one
+  uint64_t snapshot_oldest_ms = 0;   // its age
+  uint64_t snapshot_held_bytes = 0;  // of files that are on the disk for nothing but snapshots
   uint64_t writer_delay_us = 0;
   bool disk_full = false;  // see disk_reserve.h
   uint64_t disk_reserve_bytes = 0;

@@ -12,6 +12,7 @@
 //
 // Threads: loop; jobs on kFlush, kCompaction and kManifest.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/log.h"
@@ -30,6 +31,7 @@ constexpr uint64_t kManifestGrowth = 4;
 // Little is being written if it is no more than so much in such a time.
 constexpr uint64_t kQuietMs = 10'000;
 constexpr uint64_t kQuietBytes = 512u << 10;
+constexpr size_t kRemovalsAtOnce = 16;
 // A compaction leaves what has expired since alone: whoever asks what is due shall hear of it first.
 constexpr int64_t kExpiryGraceMs = 60'000;
 }  // namespace
@@ -61,8 +63,8 @@ void EngineImpl::MaybeFlush() {
       if (group <= log_->synced_group()) context->dead_prefixes.Add(prefix, UINT64_MAX);
     }
   };
-  // But not under a checkpoint that waits for this generation: it will have no log.
-  if (!CheckpointWaits()) {
+  // But not if a state is to be pinned that this generation is a part of: no log will tell of the death there.
+  if (!PinAwaited()) {
     for (size_t i = 1; i < frozen_.size(); ++i) add_durable(*frozen_[i]);
     add_durable(*active_);
   }
@@ -79,8 +81,8 @@ void EngineImpl::Flushed(const TableJobResult& result) {
   if (!result.status.ok()) {
     NoteError("flush", result.status);
     if (result.status.code() == StatusCode::kNoSpace) reserve_->NoteNoSpace(result.status);
-    // It is tried again for ever. Who asked for a checkpoint wants to know now.
-    if (CheckpointWaits()) EndCheckpoint(result.status);
+    // It is tried again for ever. Who asked for a snapshot or a checkpoint wants to know now.
+    RefusePins(result.status);
     env_.RunAfter(kRetryDelayMs, [this, alive = alive()] {
       if (alive.expired()) return;
       flush_running_ = false;  // only now: nothing else starts the same work in between
@@ -336,40 +338,53 @@ void EngineImpl::AddOutputsTo(VersionEdit* edit, const TableJobResult& result) {
 }
 
 void EngineImpl::RemoveTables(const FileList& files) {
-  std::vector<std::string> paths;
   for (const FileRef& file : files) {
     table_cache_.Erase(file->number);
     expiry_cursors_.erase(file->number);
     block_cache_.EraseFile(file->number);
-    std::string path = table_directory().PathOf(file->number);
-    if (!HoldForCheckpoint(file->number, file->size_bytes, path)) paths.push_back(std::move(path));
+    RemoveFile(file->number, file->size_bytes, table_directory().PathOf(file->number));
   }
-  RemoveFiles(std::move(paths));
+  RemoveSome();
 }
 
 // Those that the version before had, and this one has not.
 void EngineImpl::RemoveValueFiles(const Version& before) {
-  std::vector<std::string> paths;
   for (const LiveValueFile& file : before.value_files()) {
     const uint64_t number = file.meta.number;
     if (state_.version->FindValueFile(number) != nullptr) continue;
     table_cache_.Erase(number);
     block_cache_.EraseFile(number);
-    std::string path = table_directory().PathOfValues(number);
-    if (!HoldForCheckpoint(number, file.meta.size_bytes, path)) paths.push_back(std::move(path));
+    RemoveFile(number, file.meta.size_bytes, table_directory().PathOfValues(number));
   }
-  RemoveFiles(std::move(paths));
+  RemoveSome();
 }
 
-// Whoever still reads one has it open. What cannot be removed is removed at the next open.
-void EngineImpl::RemoveFiles(std::vector<std::string> paths) {
-  if (paths.empty()) return;
+// Whoever still reads one has it open, but for snapshots: for them it stays.
+void EngineImpl::RemoveFile(uint64_t number, uint64_t size_bytes, std::string path) {
+  if (pins_.Hold(number, size_bytes, path)) return;
+  files_to_remove_.push_back(std::move(path));
+}
+
+// A few at a time: when the last snapshot goes there may be thousands, and edits wait in the same lane. What cannot be
+// removed is removed at the next open.
+void EngineImpl::RemoveSome() {
+  if (removal_running_ || files_to_remove_.empty()) return;
+  removal_running_ = true;
+  const size_t left = files_to_remove_.size() - std::min(files_to_remove_.size(), kRemovalsAtOnce);
+  std::vector<std::string> paths(
+      std::make_move_iterator(files_to_remove_.begin() + static_cast<ptrdiff_t>(left)),
+      std::make_move_iterator(files_to_remove_.end()));
+  files_to_remove_.resize(left);
   env_.Schedule(
       Lane::kManifest,
       [&env = env_, paths = std::move(paths)] {
         for (const std::string& path : paths) (void)env.Remove(path);
       },
-      [] {});
+      [this, alive = alive()] {
+        if (alive.expired()) return;
+        removal_running_ = false;
+        RemoveSome();
+      });
 }
 
 // --- Quiet ---
@@ -464,7 +479,7 @@ void EngineImpl::RestartManifest(VersionEdit edit) {
 void EngineImpl::ManifestFailed(const Status& status) {
   NoteError("manifest", status);
   if (status.code() == StatusCode::kNoSpace) reserve_->NoteNoSpace(status);
-  if (CheckpointWaits()) EndCheckpoint(status);
+  RefusePins(status);
 }
 
 void EngineImpl::EditWritten(const VersionEdit& edit) {

@@ -294,7 +294,11 @@ Status EngineImpl::Close() {
   closing_ = true;
   log_->Stop();
   CancelCheckpoint();
+  RefusePins({StatusCode::kAborted, "shutting down"});
   // Jobs under way end; what they report is installed or, if it cannot be, done again at the next start.
+  env_.RunUntil([&] { return env_.pending_jobs() == 0; });
+  // The snapshots that they read have gone with them; what others hold is removed at the next start.
+  CollectPins();
   env_.RunUntil([&] { return env_.pending_jobs() == 0; });
   if (outcome.ok()) outcome = log_->failure();
   if (outcome.ok() && log_->waits_for_room()) {

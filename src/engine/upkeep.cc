@@ -235,7 +235,8 @@ EngineStats EngineImpl::stats() const {
   stats.index_and_filter_bytes = table_cache_.memory_bytes();
   stats.job_bytes = env_.job_memory_bytes();
   stats.open_tables = table_cache_.open_tables();
-  AddCheckpointStats(&stats);
+  stats.checkpoint_running = checkpoint_ != nullptr;
+  AddPinStats(&stats);
   return stats;
 }
 

@@ -320,7 +320,9 @@ void EngineSection(const InfoSource& source, Lines& out) {
       Ratio(stats.flush_bytes_written + stats.compaction_bytes_written, stats.user_bytes_written));
   out.Count("checkpoints", stats.checkpoints);
   out.Count("checkpoint_running", stats.checkpoint_running ? 1 : 0);
-  out.Count("checkpoint_held_bytes", stats.checkpoint_held_bytes);
+  out.Count("snapshots", stats.snapshots);
+  out.Count("snapshot_oldest_msec", stats.snapshot_oldest_ms);
+  out.Count("snapshot_held_bytes", stats.snapshot_held_bytes);
   out.Count("writer_delay_usec", stats.writer_delay_us);
   out.Count("disk_full", stats.disk_full ? 1 : 0);
   out.Count("disk_reserve_bytes", stats.disk_reserve_bytes);

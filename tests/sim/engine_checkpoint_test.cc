@@ -248,13 +248,13 @@ TEST_CASE("checkpoint: what is replaced before it is linked stays until then, an
   }
   Must(world.Compact());
   world.RunUntilIdle();
-  CHECK(world.engine->stats().checkpoint_held_bytes > 0);
+  CHECK(world.engine->stats().snapshot_held_bytes > 0);
   CHECK(world.Tables("/db").size() > world.engine->stats().tables);
   world.env.HoldLane(Lane::kCheckpoint, false);
   world.RunUntilIdle();
   REQUIRE(world.Done());
   CHECK(world.Tables("/db").size() == world.engine->stats().tables);
-  CHECK(world.engine->stats().checkpoint_held_bytes == 0);
+  CHECK(world.engine->stats().snapshot_held_bytes == 0);
   world.CheckCheckpoint(world.wanted);
 }
 

@@ -49,7 +49,11 @@ struct Client {
 class RandomHistory {
  public:
   explicit RandomHistory(uint64_t seed)
-      : random_(seed), policy_random_(~seed), world_(seed, ChooseOptions(random_)), clients_(4) {
+      : random_(seed),
+        policy_random_(~seed),
+        snapshot_random_(seed ^ 0x50a9),
+        world_(seed, ChooseOptions(random_)),
+        clients_(4) {
     world_.options.tier_runs = 2 + static_cast<int>(policy_random_.Uniform(3));
     world_.options.runs_max = policy_random_.OneIn(3) ? 4 : 24;
     world_.options.compaction_policy = RandomPolicy();
@@ -94,6 +98,8 @@ class RandomHistory {
         Happen();
       }
       if (policy_random_.OneIn(100)) world_.SetCompactionPolicy(RandomPolicy());
+      if (snapshot_random_.OneIn(40)) TakeSnapshot();
+      if (snapshot_random_.OneIn(50)) CheckSnapshot();
       ReleaseReplies();
     }
   }
@@ -162,10 +168,12 @@ class RandomHistory {
   void End() {
     ReleaseLanes();
     const uint64_t way = random_.Uniform(4);
+    while (snapshot_random_.OneIn(2)) CheckSnapshot();
     if (way == 0 && world_.env.power_is_on()) {
       // In peace, if it can be had.
       const bool closed = world_.Close();
       ForgetClients();
+      CheckSnapshot();  // which does not need the engine any more
       if (closed && world_.env.power_is_on()) {
         world_.Kill();
         if (random_.OneIn(2)) world_.Restart(RandomMode());
@@ -185,6 +193,7 @@ class RandomHistory {
   }
 
   void Reopen() {
+    ForgetSnapshots();
     world_.Heal();
     world_.env.CutPowerAfter(0);
     world_.faulty = false;
@@ -380,6 +389,11 @@ class RandomHistory {
     uint64_t saw_group;
   };
 
+  struct Taken {
+    std::shared_ptr<const Snapshot> snapshot;
+    HistoryState wanted;
+  };
+
   void ReleaseReplies() {
     std::erase_if(replies_, [this](const Reply& reply) {
       if (reply.depends_on_group > world_.engine->reported_group()) return false;
@@ -387,6 +401,42 @@ class RandomHistory {
       return true;
     });
   }
+
+  // --- Snapshots ---
+
+  void TakeSnapshot() {
+    const uint64_t asked_group = world_.engine->last_commit_group();
+    world_.engine->TakeSnapshot([this, asked_group](const auto& taken) {
+      if (!taken.ok()) {
+        const bool excused = world_.faulty || taken.status().code() == StatusCode::kAborted;
+        REQUIRE_MESSAGE((excused || !world_.env.power_is_on()), taken.status().ToString());
+        return;
+      }
+      const uint64_t group = (*taken)->group();
+      if (group < asked_group) FAIL("a snapshot of " << group << ", not " << asked_group);
+      world_.Promise(group);  // it is made of what is on the disk
+      snapshots_.push_back({*taken, world_.history.StateAt(group)});
+    });
+  }
+
+  // Any of them; often its last use.
+  void CheckSnapshot() {
+    if (snapshots_.empty()) return;
+    const auto one =
+        snapshots_.begin() + static_cast<ptrdiff_t>(snapshot_random_.Uniform(snapshots_.size()));
+    const Result<Entries> found = EntriesOf(*one->snapshot);
+    if (found.ok()) {
+      RequireHolds(*found, one->wanted, world_.latest_wall_ms());
+    } else {
+      const bool excused = world_.faulty || !world_.env.power_is_on();
+      REQUIRE_MESSAGE((excused && found.status().code() != StatusCode::kCorruption),
+                      found.status().ToString());
+    }
+    if (snapshot_random_.OneIn(2)) snapshots_.erase(one);
+  }
+
+  // Their process is gone.
+  void ForgetSnapshots() { snapshots_.clear(); }
 
   // Their connections are gone.
   void ForgetClients() {
@@ -399,9 +449,11 @@ class RandomHistory {
 
   Random random_;
   Random policy_random_;  // a sequence of its own, so that lives do not depend on it
+  Random snapshot_random_;
   EngineWorld world_;
   std::vector<Client> clients_;
   std::vector<Reply> replies_;
+  std::vector<Taken> snapshots_;
   bool risky_ = false;
   uint64_t values_ = 0;
 };

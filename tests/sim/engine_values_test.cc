@@ -214,7 +214,7 @@ TEST_CASE("engine values: a checkpoint keeps its value files while others go") {
   }
   REQUIRE(world.Flush());
   world.LetTimePass();
-  CHECK(world.engine->stats().checkpoint_held_bytes >= world.BytesOf(files));
+  CHECK(world.engine->stats().snapshot_held_bytes >= world.BytesOf(files));
   CHECK(world.ValueFiles().size() > world.engine->stats().value_files);
   world.env.HoldLane(Lane::kCheckpoint, false);
   world.RunUntilIdle();

@@ -29,6 +29,7 @@
 #include "base/prefix.h"
 #include "base/random.h"
 #include "engine/engine.h"
+#include "engine/snapshot.h"
 #include "env/sim_env.h"
 #include "tests/sim/engine_history.h"
 #include "tests/sim/offline_check.h"
@@ -76,6 +77,28 @@ inline Status StoredOf(Engine& engine, const Entry& entry, ReadScope& scope, Sto
   if (entry.in_value_file) RETURN_IF_ERROR(engine.Get(entry.key, scope, &value));
   *stored = {entry.tag, entry.expire_at_ms, std::make_shared<const std::string>(value.bytes)};
   return Status::Ok();
+}
+
+// All that a snapshot holds of [lower, upper): in order, alive, with its values.
+inline Result<Entries> EntriesOf(const Snapshot& snapshot, Slice lower = {}, Slice upper = {}) {
+  Entries all;
+  const std::unique_ptr<EntryIterator> it = snapshot.Scan(lower, upper);
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    const Entry& e = it->entry();
+    if (e.kind != EntryKind::kPut || e.in_value_file) FAIL(e.key << " is no value");
+    if (!all.empty() && e.key <= all.rbegin()->first) FAIL(e.key << " is out of order");
+    all.emplace(e.key, Stored{e.tag, e.expire_at_ms, std::make_shared<const std::string>(e.value)});
+  }
+  if (!it->status().ok()) return it->status();
+  return all;
+}
+
+// Whether that is `state`, with nothing left of what is dead.
+inline void RequireHolds(const Entries& found, const HistoryState& state, int64_t now_ms) {
+  for (const auto& [key, stored] : found) {
+    if (state.IsDead(key)) FAIL(key << " is in the snapshot, though it was dead");
+  }
+  if (!state.Agrees(found, now_ms)) FAIL("the snapshot has " << Differences(state, found));
 }
 
 // For calls that fail the test from within: REQUIRE would report that twice.

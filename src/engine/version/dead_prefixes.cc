@@ -56,6 +56,15 @@ bool DeadPrefixes::CoversRange(Slice smallest, Slice largest) const {
                      [&](const auto& entry) { return largest.starts_with(entry.first); });
 }
 
+DeadPrefixes::Map::const_iterator DeadPrefixes::FirstFrom(Slice key) const {
+  const std::string* shortest = nullptr;
+  AnyPrefixOf(prefixes_, key, [&](const auto& entry) {
+    shortest = &entry.first;
+    return false;
+  });
+  return shortest == nullptr ? prefixes_.upper_bound(key) : prefixes_.find(*shortest);
+}
+
 bool DeadPrefixes::MayMeet(const FileMeta& file) const {
   const auto unsettled = [&](const auto& entry) { return file.number < entry.second; };
   if (AnyPrefixOf(prefixes_, file.smallest, unsettled)) return true;

@@ -38,6 +38,9 @@ class DeadPrefixes {
   bool Covers(Slice key) const;
   // Whether all of [smallest, largest] lies under one dead prefix.
   bool CoversRange(Slice smallest, Slice largest) const;
+  // Where a walk over rising keys begins: at the shortest dead prefix of `key`, or else at the first one behind it.
+  // No prefix before that has anything to say of `key` and what comes after.
+  Map::const_iterator FirstFrom(Slice key) const;
   // Whether a table may hold keys under a dead prefix.
   bool MayMeet(const FileMeta& file) const;
 

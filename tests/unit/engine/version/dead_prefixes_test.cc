@@ -94,6 +94,10 @@ TEST_CASE("dead prefixes: any keys, against trying each prefix") {
       };
       CHECK(dead.Covers(smallest) ==
             any([&](const auto& p) { return smallest.starts_with(p.first); }));
+      const auto from = std::find_if(
+          dead.prefixes().begin(), dead.prefixes().end(),
+          [&](const auto& p) { return smallest.starts_with(p.first) || p.first > smallest; });
+      CHECK((dead.FirstFrom(smallest) == from));
       CHECK(dead.CoversRange(smallest, largest) == any([&](const auto& p) {
               return smallest.starts_with(p.first) && largest.starts_with(p.first);
             }));
