@@ -116,14 +116,21 @@ class Engine {
   virtual void SetHeapSlack(uint64_t bytes) = 0;
   // Moves everything dirty into tables; `done` runs when it is there.
   virtual void Flush(std::function<void(Status)> done) = 0;
-  // Flushes, then merges every level into the last.
-  virtual void Compact(std::function<void(Status)> done) = 0;
   // The database as it is now, for reads that take long: see snapshot.h. It holds exactly the commits up to a group,
   // Snapshot::group, which is at least the last one committed when this was called.
   //
   // `done` runs when the flush that it takes is durable; perhaps before this returns. Errors: kNoSpace, kIoError (of
   // the flush), kAborted (Close).
   virtual void TakeSnapshot(std::function<void(Result<std::shared_ptr<const Snapshot>>)> done) = 0;
+  // Flushes, then merges all tables that hold keys of [lower, upper) down to the last level that holds any; an empty
+  // `upper` means no bound. Afterwards nothing that was written before is left in the range of tombstones, of
+  // overwritten, dead and expired entries, and little of their values (as when little is written). In jobs of
+  // bounded size, one at a time, in turn with others; writes go on. Tables that reach out of the range are
+  // merged as a whole.
+  //
+  // `done` runs when the range is through, however many were asked for; perhaps before this returns, if it is empty. Errors
+  // leave what was done until then: kCorruption, kNoSpace, kIoError (a job failed), kAborted (Close).
+  virtual void Compact(Slice lower, Slice upper, std::function<void(Status)> done) = 0;
   // Makes a copy of the database in `directory`, which must be empty or not there, in an existing one. By hard
   // links: it takes a flush and a link for each table, however large these are, unless `directory` is on another
   // file system. Writes go on meanwhile. The copy opens as a database and holds exactly the commits up to a
@@ -137,7 +144,8 @@ class Engine {
   virtual EngineStats stats() const = 0;
 
   // Refuses commits from now on, syncs the log, waits for running jobs, releases the lock; unless there are snapshots:
-  // the last one to go releases it then. A checkpoint under way, or a snapshot that was asked for, ends with kAborted.
+  // the last one to go releases it then. Checkpoints and compactions of ranges under way, and snapshots that were asked
+  // for, end with kAborted.
   virtual Status Close() = 0;
 };
 

@@ -8,6 +8,7 @@
 //   expiry.cc       what is due, in order of time
 //   flush.cc        frozen generations to tables; version edits; compactions
 //   snapshot.cc     the database as it was, pinned
+//   range_compaction.cc  what someone asked to have compacted
 //   checkpoint.cc   a copy of the database in another directory
 //   defragment.cc   records moved together, so that pages come free
 //   upkeep.cc       memory: turning records clean, eviction; backpressure; figures
@@ -21,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -115,7 +117,9 @@ class EngineImpl final : public Engine {
   // flush.cc
   void SetCompactionPolicy(PolicyKind kind) override;
   void Flush(std::function<void(Status)> done) override;
-  void Compact(std::function<void(Status)> done) override;
+
+  // range_compaction.cc
+  void Compact(Slice lower, Slice upper, std::function<void(Status)> done) override;
 
   // snapshot.cc
   void TakeSnapshot(std::function<void(Result<std::shared_ptr<const Snapshot>>)> done) override;
@@ -268,11 +272,26 @@ class EngineImpl final : public Engine {
   void Flushed(const TableJobResult& result);
   void GenerationInstalled();
   void MaybeCompact();
+  // A plan, and whose it is: null if the policy wants it by itself.
+  struct RangeCompaction;
+  struct NextCompaction {
+    std::optional<CompactionPlan> plan;
+    std::shared_ptr<RangeCompaction> asked;
+  };
+  // False: none is to be started now.
+  bool StartNextCompaction();
+  NextCompaction PickNext();
+  // `busy` must outlive what is returned.
+  PolicyState CompactionState(const std::set<uint64_t>& busy) const;
+  int64_t CompactionNowMs() const;
   bool IsLarge(const CompactionPlan& plan) const;
+  // Of large ones there is one at a time.
+  bool MayStart(const CompactionPlan& plan) const;
   bool& RunningFlag(const CompactionPlan& plan);
-  void StartCompaction(const CompactionPlan& plan);
-  void Compacted(const CompactionPlan& plan, const TableJobResult& result);
-  void CompactionEnded(const CompactionPlan& plan);
+  void StartCompaction(const NextCompaction& next);
+  void Compacted(const NextCompaction& next, const TableJobResult& result);
+  void CompactionFailed(const NextCompaction& next, const Status& status);
+  void CompactionEnded(const NextCompaction& next);
   void EndCompactionPause();
   void CompactionDone();
   void AddCountsTo(VersionEdit* edit, const CountDeltas& deltas) const;
@@ -298,6 +317,19 @@ class EngineImpl final : public Engine {
   // Removes what was held for pins that are gone.
   void CollectPins();
   void AddPinStats(EngineStats* stats) const;
+
+  // --- range_compaction.cc ---
+  struct RangeCompaction {
+    CompactionRange range;
+    std::function<void(Status)> done;
+    bool flushed = false;  // what was in memory when it was asked for is in tables
+    bool running = false;  // a job of it
+  };
+  NextCompaction PickForRange(const PolicyState& state);
+  void EndRangesThrough();
+  void EndRangeCompaction(const std::shared_ptr<RangeCompaction>& asked, const Status& outcome);
+  void CancelRangeCompactions();
+  void AddRangeStats(EngineStats* stats) const;
 
   // --- checkpoint.cc ---
   struct RunningCheckpoint;
@@ -396,20 +428,20 @@ class EngineImpl final : public Engine {
   bool large_compaction_running_ = false;      // see IsLarge
   uint64_t compaction_retry_delay_ms_ = 1000;  // doubles with every failure
   Env::TimerId compaction_retry_timer_ = 0;
-  bool compact_all_ = false;
+  bool range_is_next_ = false;     // to have a turn; else the policy
   bool quiet_ = false;             // little has been written for a while
   uint64_t quiet_mark_bytes_ = 0;  // written before quiet_timer_ was set
   Env::TimerId quiet_timer_ = 0;
   bool upkeep_posted_ = false;
   // Each waits until tables have all groups up to one.
   std::vector<std::pair<uint64_t, std::function<void(Status)>>> flush_waiters_;
-  std::vector<std::function<void(Status)>> compact_waiters_;
   Pins pins_;
   std::map<uint64_t, std::function<void(PinnedOr)>> pin_requests_;  // in the order they came
   uint64_t last_pin_request_ = 0;
   std::shared_ptr<RunningCheckpoint> checkpoint_;  // null: none
   std::vector<std::string> files_to_remove_;
   bool removal_running_ = false;
+  std::deque<std::shared_ptr<RangeCompaction>> range_compactions_;  // whose turn it is first
   uint64_t outside_bytes_ = 0;
 
   mutable EngineStats stats_;

@@ -158,31 +158,57 @@ void EngineImpl::SetCompactionPolicy(PolicyKind kind) {
 }
 
 void EngineImpl::MaybeCompact() {
+  while (StartNextCompaction()) {
+  }
+  EndRangesThrough();
+}
+
+bool EngineImpl::StartNextCompaction() {
   // While a change is being written, what it says of dead prefixes is not known to a job that would
   // start now, though the job's tables would be numbered as if it were.
-  if (compaction_running_ || compaction_retry_timer_ != 0 || change_running_ || closing_) return;
-  // The room that a full disk has left is for the flushes: each of them frees log.
-  if (!reserve_->status().ok() && !frozen_.empty()) return;
-  const PolicyState state{.options = options_,
-                          .busy = busy_tables_,
-                          .dead_prefixes = state_.dead_prefixes,
-                          .now_ms = env_.WallMs() - kExpiryGraceMs,
-                          .jobs_drop_expired = true,
-                          .short_of_room = !reserve_->status().ok(),
-                          .quiet = quiet_ || compact_all_,
-                          .damaged_value_files = &damaged_value_files_};
-  const CompactionPolicy& policy = PolicyOf(options_.compaction_policy);
-  std::optional<CompactionPlan> plan = policy.Pick(*state_.version, state);
-  if (!plan && compact_all_) plan = policy.PickManual(*state_.version, state);
-  if (!plan && large_compaction_running_) return;
-  if (!plan) return CompactionDone();
-  if (IsLarge(*plan)) {
-    if (large_compaction_running_) return;
-    StartCompaction(*plan);
-    return MaybeCompact();  // beside it
+  if (compaction_running_ || compaction_retry_timer_ != 0 || change_running_ || closing_) {
+    return false;
   }
-  StartCompaction(*plan);
+  // The room that a full disk has left is for the flushes: each of them frees log.
+  if (!reserve_->status().ok() && !frozen_.empty()) return false;
+  const NextCompaction next = PickNext();
+  if (!next.plan) {
+    if (!large_compaction_running_) CompactionDone();
+    return false;
+  }
+  range_is_next_ = !next.asked;
+  StartCompaction(next);
+  return true;
 }
+
+// See range_compaction.cc for whose turn it is.
+EngineImpl::NextCompaction EngineImpl::PickNext() {
+  const PolicyState state = CompactionState(busy_tables_);
+  const bool level0_waits =
+      state_.version->level(0).size() >= static_cast<size_t>(options_.level0_tables_compact);
+  const bool range_first = range_is_next_ && !level0_waits;
+  if (range_first) {
+    if (NextCompaction next = PickForRange(state); next.plan) return next;
+  }
+  if (options_.automatic_compaction) {
+    auto plan = PolicyOf(options_.compaction_policy).Pick(*state_.version, state);
+    if (plan && MayStart(*plan)) return {std::move(plan), nullptr};
+  }
+  return range_first ? NextCompaction{} : PickForRange(state);
+}
+
+PolicyState EngineImpl::CompactionState(const std::set<uint64_t>& busy) const {
+  return {.options = options_,
+          .busy = busy,
+          .dead_prefixes = state_.dead_prefixes,
+          .now_ms = CompactionNowMs(),
+          .jobs_drop_expired = true,
+          .short_of_room = !reserve_->status().ok(),
+          .quiet = quiet_,
+          .damaged_value_files = &damaged_value_files_};
+}
+
+int64_t EngineImpl::CompactionNowMs() const { return env_.WallMs() - kExpiryGraceMs; }
 
 // Merging the runs of a tier may take hours. Level 0 cannot wait for that.
 bool EngineImpl::IsLarge(const CompactionPlan& plan) const {
@@ -190,13 +216,19 @@ bool EngineImpl::IsLarge(const CompactionPlan& plan) const {
          plan.input_bytes() > options_.compaction_bytes_max;
 }
 
+bool EngineImpl::MayStart(const CompactionPlan& plan) const {
+  return !large_compaction_running_ || !IsLarge(plan);
+}
+
 bool& EngineImpl::RunningFlag(const CompactionPlan& plan) {
   return IsLarge(plan) ? large_compaction_running_ : compaction_running_;
 }
 
-void EngineImpl::StartCompaction(const CompactionPlan& plan) {
+void EngineImpl::StartCompaction(const NextCompaction& next) {
+  const CompactionPlan& plan = *next.plan;
   RunningFlag(plan) = true;
-  if (plan.trivial_move || plan.drop_only) return Compacted(plan, {});
+  if (next.asked) next.asked->running = true;
+  if (plan.trivial_move || plan.drop_only) return Compacted(next, {});
   if (IsLarge(plan)) {
     // All of its levels, not only what it reads: so what runs beside it is newer than all of it, or older, and
     // passes it nowhere.
@@ -210,7 +242,7 @@ void EngineImpl::StartCompaction(const CompactionPlan& plan) {
   context->env = &env_;
   context->database_id = state_.database_id;
   context->dead_prefixes = state_.dead_prefixes;
-  context->now_ms = env_.WallMs() - kExpiryGraceMs;
+  context->now_ms = CompactionNowMs();
   const uint64_t outputs_max = 2 * plan.input_bytes() / options_.table_bytes + 4;
   for (uint64_t i = 0; i < outputs_max; ++i) context->file_numbers.push_back(NewFileNumber());
   if (!plan.relocate.empty()) {
@@ -223,27 +255,33 @@ void EngineImpl::StartCompaction(const CompactionPlan& plan) {
   auto result = std::make_shared<TableJobResult>();
   env_.Schedule(
       Lane::kCompaction, [context, inputs, result] { *result = RunCompaction(*context, *inputs); },
-      [this, alive = alive(), inputs, result] {
-        if (!alive.expired()) Compacted(inputs->plan, *result);
+      [this, alive = alive(), next, result] {
+        if (!alive.expired()) Compacted(next, *result);
       });
 }
 
-void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& result) {
-  if (!result.status.ok()) {
-    NoteError("compaction", result.status);
-    CompactionEnded(plan);
-    if (compaction_retry_timer_ != 0) return;
-    // That there is no room for a compaction is no reason to refuse writes, but one not to try all the time.
-    compaction_retry_timer_ = env_.RunAfter(
-        std::exchange(compaction_retry_delay_ms_,
-                      std::min(2 * compaction_retry_delay_ms_, kCompactionRetryDelayMaxMs)),
-        [this, alive = alive()] {
-          if (alive.expired()) return;
-          EndCompactionPause();
-          MaybeCompact();
-        });
-    return;
+void EngineImpl::CompactionFailed(const NextCompaction& next, const Status& status) {
+  NoteError("compaction", status);
+  CompactionEnded(next);
+  if (next.asked) {
+    EndRangeCompaction(next.asked, status);
+    return MaybeCompact();
   }
+  if (compaction_retry_timer_ != 0) return;
+  // That there is no room for a compaction is no reason to refuse writes, but one not to try all the time.
+  compaction_retry_timer_ = env_.RunAfter(
+      std::exchange(compaction_retry_delay_ms_,
+                    std::min(2 * compaction_retry_delay_ms_, kCompactionRetryDelayMaxMs)),
+      [this, alive = alive()] {
+        if (alive.expired()) return;
+        EndCompactionPause();
+        MaybeCompact();
+      });
+}
+
+void EngineImpl::Compacted(const NextCompaction& next, const TableJobResult& result) {
+  if (!result.status.ok()) return CompactionFailed(next, result.status);
+  const CompactionPlan& plan = *next.plan;
   compaction_retry_delay_ms_ = kRetryDelayMs;
   const bool read = !plan.trivial_move && !plan.drop_only;
   stats_.compaction_bytes_read += result.bytes_read;
@@ -263,12 +301,13 @@ void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& res
     AddCountsTo(&edit, result.settled);
     return edit;
   };
-  const auto installed = [this, plan, result, read] {
+  const auto installed = [this, next, plan, result, read] {
     ++stats_.compactions;
     for (const auto& [prefix, delta] : result.settled) {
       if (!IsDead(prefix)) counts_[prefix] += delta;
     }
-    CompactionEnded(plan);
+    if (next.asked) next.asked->range.Advance(plan);
+    CompactionEnded(next);
     if (!plan.trivial_move) {
       RemoveTables(plan.inputs);
       RemoveTables(plan.next_inputs);
@@ -282,8 +321,9 @@ void EngineImpl::Compacted(const CompactionPlan& plan, const TableJobResult& res
   InstallNext();
 }
 
-void EngineImpl::CompactionEnded(const CompactionPlan& plan) {
-  RunningFlag(plan) = false;
+void EngineImpl::CompactionEnded(const NextCompaction& next) {
+  RunningFlag(*next.plan) = false;
+  if (next.asked) next.asked->running = false;
   // Only a large one has made any busy.
   if (!large_compaction_running_) busy_tables_.clear();
 }
@@ -307,18 +347,6 @@ void EngineImpl::CompactionDone() {
                         [] {}});
     InstallNext();
   }
-  if (!compact_all_) return;
-  compact_all_ = false;
-  for (auto& done : std::exchange(compact_waiters_, {})) done(Status::Ok());
-}
-
-void EngineImpl::Compact(std::function<void(Status)> done) {
-  Flush([this, done = std::move(done)](const Status& status) {
-    if (!status.ok()) return done(status);
-    compact_waiters_.push_back(done);
-    compact_all_ = true;
-    MaybeCompact();
-  });
 }
 
 // It stays open, and its partitions will be read when they are asked for: the page cache still has them.

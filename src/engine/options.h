@@ -63,6 +63,8 @@ struct Options {
 
   // --- Levels ---
   PolicyKind compaction_policy = PolicyKind::kLeveled;
+  // false: nothing is compacted but what Engine::Compact is asked for. For tools, and not for long.
+  bool automatic_compaction = true;
   int level0_tables_compact = 4;  // a compaction of level 0 starts
   int level0_tables_slow = 12;    // writers are slowed
   int level0_tables_max = 24;     // writers are held

@@ -295,6 +295,7 @@ Status EngineImpl::Close() {
   log_->Stop();
   CancelCheckpoint();
   RefusePins({StatusCode::kAborted, "shutting down"});
+  CancelRangeCompactions();
   // Jobs under way end; what they report is installed or, if it cannot be, done again at the next start.
   env_.RunUntil([&] { return env_.pending_jobs() == 0; });
   // The snapshots that they read have gone with them; what others hold is removed at the next start.

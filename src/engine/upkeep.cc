@@ -237,6 +237,7 @@ EngineStats EngineImpl::stats() const {
   stats.open_tables = table_cache_.open_tables();
   stats.checkpoint_running = checkpoint_ != nullptr;
   AddPinStats(&stats);
+  AddRangeStats(&stats);
   return stats;
 }
 

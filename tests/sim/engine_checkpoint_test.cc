@@ -58,7 +58,7 @@ class CheckpointWorld : public EngineWorld {
       RunSome(8);
       if (random.OneIn(10)) env.AdvanceMs(random.Uniform(1200));
       if (random.OneIn(15)) engine->Flush([](const Status&) {});
-      if (random.OneIn(25)) engine->Compact([](const Status&) {});
+      if (random.OneIn(25)) engine->Compact({}, {}, [](const Status&) {});
     }
   }
 
@@ -121,7 +121,7 @@ class CheckpointWorld : public EngineWorld {
       later.Apply(change);
     }
     bool compacted = false;
-    copy->Compact([&compacted](const Status&) { compacted = true; });
+    copy->Compact({}, {}, [&compacted](const Status&) { compacted = true; });
     env.RunUntil([&compacted] { return compacted; });
     CheckHolds(*copy, later);
     const Status closed = copy->Close();

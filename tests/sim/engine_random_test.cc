@@ -100,6 +100,7 @@ class RandomHistory {
       if (policy_random_.OneIn(100)) world_.SetCompactionPolicy(RandomPolicy());
       if (snapshot_random_.OneIn(40)) TakeSnapshot();
       if (snapshot_random_.OneIn(50)) CheckSnapshot();
+      if (policy_random_.OneIn(60)) CompactSomeRange();
       ReleaseReplies();
     }
   }
@@ -112,10 +113,10 @@ class RandomHistory {
       case 0: world_.env.AdvanceMs(random_.Uniform(1200)); break;
       case 1: world_.env.AdvanceMs(1000); break;
       case 2: world_.SetDurability(static_cast<Durability>(random_.Uniform(3))); break;
-      case 3: Ask(&Engine::Sync); break;
-      case 4: Ask(&Engine::Flush); break;
+      case 3: world_.engine->Sync(PromiseIfOk()); break;
+      case 4: world_.engine->Flush(PromiseIfOk()); break;
       case 5:
-        if (random_.OneIn(3)) Ask(&Engine::Compact);
+        if (random_.OneIn(3)) world_.engine->Compact({}, {}, PromiseIfOk());
         break;
       case 6:
         world_.engine->SetOutsideMemory(random_.OneIn(2) ? random_.Uniform(300'000) : 0);
@@ -157,11 +158,27 @@ class RandomHistory {
     if (wanted && world_.env.power_is_on()) world_.Promise(group);
   }
 
-  void Ask(void (Engine::*what)(std::function<void(Status)>)) {
+  std::function<void(Status)> PromiseIfOk() {
     const uint64_t group = world_.engine->last_commit_group();
-    ((*world_.engine).*what)([this, group](const Status& status) {
+    return [this, group](const Status& status) {
       if (status.ok()) world_.Promise(group);
-    });
+    };
+  }
+
+  // Of a few keys, of a prefix, or any.
+  void CompactSomeRange() {
+    std::string lower = policy_random_.OneIn(4) ? "" : RandomBound();
+    std::string upper = policy_random_.OneIn(4) ? "" : RandomBound();
+    if (!upper.empty() && upper < lower) std::swap(lower, upper);
+    // An empty one is through before anything is flushed.
+    if (!upper.empty() && upper == lower) upper += "~";
+    world_.engine->Compact(lower, upper, PromiseIfOk());
+  }
+  std::string RandomBound() {
+    std::string bound = policy_random_.OneIn(3) ? "c" : "s";
+    bound += std::to_string(10 + policy_random_.Uniform(4));
+    if (policy_random_.OneIn(2)) bound += std::to_string(policy_random_.Uniform(40));
+    return bound;
   }
 
   // How a life ends, and the next one begins.

@@ -30,7 +30,7 @@ struct SnapshotWorld : EngineWorld {
       RunSome(8);
       if (random.OneIn(10)) env.AdvanceMs(random.Uniform(1200));
       if (random.OneIn(15)) engine->Flush([](const Status&) {});
-      if (random.OneIn(25)) engine->Compact([](const Status&) {});
+      if (random.OneIn(25)) engine->Compact({}, {}, [](const Status&) {});
     }
   }
 

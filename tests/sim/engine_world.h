@@ -286,9 +286,16 @@ class EngineWorld {
   bool AwaitWritable() {
     return engine->writable().ok() || Await([this] { return engine->writable().ok(); });
   }
-  bool Sync() { return AwaitDone(&Engine::Sync); }
-  bool Flush() { return AwaitDone(&Engine::Flush); }
-  bool Compact() { return AwaitDone(&Engine::Compact); }
+  using Done = std::function<void(Status)>;
+  bool Sync() {
+    return AwaitDone([this](Done done) { engine->Sync(std::move(done)); });
+  }
+  bool Flush() {
+    return AwaitDone([this](Done done) { engine->Flush(std::move(done)); });
+  }
+  bool Compact(Slice lower = {}, Slice upper = {}) {
+    return AwaitDone([&](Done done) { engine->Compact(lower, upper, std::move(done)); });
+  }
 
   // --- Reading, with waiting ---
 
@@ -413,17 +420,18 @@ class EngineWorld {
   static constexpr int kTriesMax = 16;
 
   // Asks for Sync, Flush or Compact and waits for a good outcome, asking again if need be.
-  bool AwaitDone(void (Engine::*ask)(std::function<void(Status)>)) {
+  bool AwaitDone(const std::function<void(Done)>& ask) {
     for (int tries = 0; tries < kTriesMax; ++tries) {
       const auto outcome = std::make_shared<std::optional<Status>>();
       const uint64_t group = engine->last_commit_group();
-      ((*engine).*ask)([outcome](const Status& status) { *outcome = status; });
+      ask([outcome](const Status& status) { *outcome = status; });
       if (!Await([&] { return outcome->has_value(); })) return false;
       if ((*outcome)->ok()) {
         Promise(group);
         return true;
       }
       REQUIRE_MESSAGE(faulty, (*outcome)->ToString());
+      if (tries == kTriesMax / 2) Heal();
       if (!AwaitWritable()) return false;
     }
     FAIL("asked in vain");

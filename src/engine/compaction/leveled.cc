@@ -35,8 +35,6 @@ class LeveledPicker final : public Picker {
   LeveledPicker(const Version& version, const PolicyState& state)
       : LeveledPicker(version, state, LevelTargetsOf(version, state.options)) {}
 
-  Plan Manual() const { return TowardsOneRun(CompactionReason::kManual); }
-
  private:
   LeveledPicker(const Version& version, const PolicyState& state, const LevelTargets& targets)
       : Picker(version, state,
@@ -47,12 +45,13 @@ class LeveledPicker final : public Picker {
 
   Plan Shape() const override;
   Plan FromLevel0(CompactionReason reason) const override;
+  Plan MergeLevel0(FileList tables, CompactionReason reason) const override;
   Plan TowardsOneRun(CompactionReason reason) const override;
   Plan FromLevel(int level, CompactionReason reason) const;
 
   FileList OldestOverlapping() const;
   int OutputOfLevel0() const;
-  bool StagingPays(const FileList& inputs, int output_level) const;
+  bool StagingPays(const FileList& inputs, int output_level, CompactionReason reason) const;
   double Fullness(int level) const;
 
   const LevelTargets targets_;
@@ -115,16 +114,17 @@ Plan LeveledPicker::FromLevel(int level, CompactionReason reason) const {
 }
 
 Plan LeveledPicker::FromLevel0(CompactionReason reason) const {
-  const FileList& newest = version_.level(0);
-  if (newest.empty() || AnyBusy(newest)) return std::nullopt;
+  return version_.level(0).empty() ? std::nullopt : MergeLevel0(OldestOverlapping(), reason);
+}
+
+Plan LeveledPicker::MergeLevel0(FileList tables, CompactionReason reason) const {
+  if (AnyBusy(version_.level(0))) return std::nullopt;
   CompactionPlan plan{.level = 0,
                       .output_level = OutputOfLevel0(),
-                      .inputs = OldestOverlapping(),
+                      .inputs = std::move(tables),
                       .next_inputs = {},
                       .reason = reason};
-  if (reason == CompactionReason::kLevel0Count && StagingPays(plan.inputs, plan.output_level)) {
-    --plan.output_level;
-  }
+  if (StagingPays(plan.inputs, plan.output_level, reason)) --plan.output_level;
   const KeyRange range = RangeOf(plan.inputs);
   plan.next_inputs = version_.Overlapping(plan.output_level, range.smallest, range.largest);
   if (AnyBusy(plan.next_inputs)) return std::nullopt;
@@ -159,11 +159,17 @@ int LeveledPicker::OutputOfLevel0() const {
   return targets_.base;
 }
 
-bool LeveledPicker::StagingPays(const FileList& inputs, int output_level) const {
+// From there what was asked for goes on in jobs of bounded size: nobody waits for all of it.
+bool LeveledPicker::StagingPays(const FileList& inputs, int output_level,
+                                CompactionReason reason) const {
+  const bool asked = reason == CompactionReason::kManual;
+  if (!asked && reason != CompactionReason::kLevel0Count) return false;
   if (output_level != targets_.base || targets_.base == 1) return false;
   const KeyRange range = RangeOf(inputs);
   const uint64_t met = version_.OverlappingBytes(targets_.base, range.smallest, range.largest);
-  return met / static_cast<uint64_t>(options().level_size_ratio) > BytesOf(inputs);
+  const uint64_t bytes = BytesOf(inputs);
+  return met / static_cast<uint64_t>(options().level_size_ratio) > bytes ||
+         (asked && met > 0 && met + bytes > bytes_max());
 }
 
 // From 1 on the level asks to be compacted.
@@ -212,8 +218,9 @@ Plan LeveledPolicy::Pick(const Version& version, const PolicyState& state) const
   return LeveledPicker(version, state).Automatic();
 }
 
-Plan LeveledPolicy::PickManual(const Version& version, const PolicyState& state) const {
-  return LeveledPicker(version, state).Manual();
+Plan LeveledPolicy::PickManual(const Version& version, const PolicyState& state,
+                               const CompactionRange& range) const {
+  return LeveledPicker(version, state).OfRange(range);
 }
 
 uint64_t LeveledPolicy::DebtBytes(const Version& version, const Options& options) const {

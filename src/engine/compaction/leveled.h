@@ -47,8 +47,8 @@ class LeveledPolicy final : public CompactionPolicy {
  public:
   std::optional<CompactionPlan> Pick(const Version& version,
                                      const PolicyState& state) const override;
-  std::optional<CompactionPlan> PickManual(const Version& version,
-                                           const PolicyState& state) const override;
+  std::optional<CompactionPlan> PickManual(const Version& version, const PolicyState& state,
+                                           const CompactionRange& range) const override;
   uint64_t DebtBytes(const Version& version, const Options& options) const override;
 };
 

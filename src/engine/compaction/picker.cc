@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "base/check.h"
 #include "engine/compaction/value_garbage.h"
@@ -49,6 +50,14 @@ Picker::Plan Picker::Automatic() const {
   AddRelocations(ValueFilesToEmpty(version_, state_),
                  plan->level == 0 ? std::min(most, plan->input_bytes()) : most, &*plan);
   return plan;
+}
+
+Picker::Plan Picker::OfRange(const CompactionRange& range) const {
+  if (range.level == 0) {
+    FileList tables = Level0Of(version_, range, bytes_max());
+    if (!tables.empty()) return MergeLevel0(std::move(tables), CompactionReason::kManual);
+  }
+  return PickBelowLevel0(version_, state_, range);
 }
 
 Picker::Plan Picker::Best() const {

@@ -48,6 +48,8 @@ class Picker {
   using Plan = std::optional<CompactionPlan>;
 
   Plan Automatic() const;
+  // What was asked for: see range.h.
+  Plan OfRange(const CompactionRange& range) const;
 
  protected:
   // How single tables are pushed.
@@ -64,6 +66,8 @@ class Picker {
   // --- The policy's own ---
   virtual Plan Shape() const = 0;
   virtual Plan FromLevel0(CompactionReason reason) const = 0;
+  // Likewise, of these tables. REQUIRES: with each come all older ones that meet it.
+  virtual Plan MergeLevel0(FileList tables, CompactionReason reason) const = 0;
   // The next step towards one run, without what could be dropped.
   virtual Plan TowardsOneRun(CompactionReason reason) const = 0;
 

@@ -22,6 +22,7 @@
 #include <span>
 #include <string>
 
+#include "engine/compaction/range.h"
 #include "engine/options.h"
 #include "engine/version/dead_prefixes.h"
 #include "engine/version/version.h"
@@ -91,10 +92,10 @@ class CompactionPolicy {
   virtual std::optional<CompactionPlan> Pick(const Version& version,
                                              const PolicyState& state) const = 0;
 
-  // The next step towards all tables being in one level, without a tombstone or a dead key.
-  // Nothing once they are, or while the next step is busy.
-  virtual std::optional<CompactionPlan> PickManual(const Version& version,
-                                                   const PolicyState& state) const = 0;
+  // The next step of what was asked for: see range.h. Nothing once the range is through, or while the next step is
+  // busy.
+  virtual std::optional<CompactionPlan> PickManual(const Version& version, const PolicyState& state,
+                                                   const CompactionRange& range) const = 0;
 
   // Bytes that lie where they should not: the debt that writers are slowed by.
   virtual uint64_t DebtBytes(const Version& version, const Options& options) const = 0;

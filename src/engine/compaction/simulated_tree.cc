@@ -72,8 +72,11 @@ Result<bool> SimulatedTree::Step(const CompactionPolicy& policy) {
   return CarryOut(policy.Pick(*version_, state()));
 }
 
-Result<bool> SimulatedTree::StepManually(const CompactionPolicy& policy) {
-  return CarryOut(policy.PickManual(*version_, state()));
+Result<bool> SimulatedTree::StepManually(const CompactionPolicy& policy, CompactionRange* range) {
+  const std::optional<CompactionPlan> plan = policy.PickManual(*version_, state(), *range);
+  const Result<bool> done = CarryOut(plan);
+  if (done.ok() && *done) range->Advance(*plan);
+  return done;
 }
 
 Status SimulatedTree::Settle(const CompactionPolicy& policy, int steps_max) {
@@ -215,6 +218,18 @@ SimulatedTree::Found SimulatedTree::Get(uint32_t key) const {
     break;
   }
   return found;
+}
+
+uint64_t SimulatedTree::CountEntries(uint32_t key) const {
+  uint64_t count = 0;
+  const std::string text = KeyText(key);
+  for (TableWalk walk(*version_, text); const FileMeta* file = walk.Next();) {
+    const SimulatedEntries& entries = contents_.at(file->number);
+    count += std::binary_search(entries.begin(), entries.end(), SimulatedEntry{key, 0}, KeyBefore)
+                 ? 1
+                 : 0;
+  }
+  return count;
 }
 
 uint64_t SimulatedTree::runs() const {

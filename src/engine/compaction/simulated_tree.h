@@ -50,7 +50,8 @@ class SimulatedTree {
   Status Plant(int level, SimulatedEntries entries);
   // Carries out what the policy picks. False if it picks nothing.
   Result<bool> Step(const CompactionPolicy& policy);
-  Result<bool> StepManually(const CompactionPolicy& policy);
+  // Likewise of a range, and moves that on.
+  Result<bool> StepManually(const CompactionPolicy& policy, CompactionRange* range);
   // Steps until nothing is picked. kCorruption too if that takes more than `steps_max`.
   Status Settle(const CompactionPolicy& policy, int steps_max);
   // Nothing may be written under it any more.
@@ -63,8 +64,11 @@ class SimulatedTree {
     uint64_t tables = 0;  // whose range holds the key, up to the one that has it
   };
   Found Get(uint32_t key) const;
+  // Tombstones included, and what others shadow.
+  uint64_t CountEntries(uint32_t key) const;
 
   const Version& version() const { return *version_; }
+  uint64_t next_number() const { return next_number_; }
   const DeadPrefixes& dead_prefixes() const { return dead_prefixes_; }
   const Options& options() const { return options_; }
   PolicyState state() const { return {options_, busy_, dead_prefixes_, 0}; }

@@ -72,8 +72,6 @@ class TieredPicker final : public Picker {
         lazy_(lazy),
         runs_(RunsOf(version, state.options)) {}
 
-  Plan Manual() const { return TowardsOneRun(CompactionReason::kManual); }
-
  private:
   // Tables [begin, end) of a run, and what of the older ones has to come along.
   struct Part {
@@ -90,6 +88,7 @@ class TieredPicker final : public Picker {
 
   Plan Shape() const override;
   Plan FromLevel0(CompactionReason reason) const override;
+  Plan MergeLevel0(FileList tables, CompactionReason reason) const override;
   Plan TowardsOneRun(CompactionReason reason) const override;
   Plan MakeRoom() const;
   Plan JoinNeighbours() const;
@@ -146,14 +145,18 @@ Plan TieredPicker::TowardsOneRun(CompactionReason reason) const {
 // Level 0, or as much of it as one job may read: what is older may go first, never what is newer.
 Plan TieredPicker::FromLevel0(CompactionReason reason) const {
   FileList tables = version_.level(0);
-  if (tables.empty() || AnyBusy(tables)) return std::nullopt;
-  const int newest_level = runs_.empty() ? kLevels : runs_.front().level;
-  if (newest_level == 1) return MakeRoom();
   uint64_t bytes = BytesOf(tables);
   while (tables.size() > 1 && bytes > bytes_max()) {
     bytes -= tables.front()->size_bytes;
     tables.erase(tables.begin());
   }
+  return tables.empty() ? std::nullopt : MergeLevel0(std::move(tables), reason);
+}
+
+Plan TieredPicker::MergeLevel0(FileList tables, CompactionReason reason) const {
+  if (AnyBusy(version_.level(0))) return std::nullopt;
+  const int newest_level = runs_.empty() ? kLevels : runs_.front().level;
+  if (newest_level == 1) return MakeRoom();
   CompactionPlan plan{.level = 0,
                       .output_level = newest_level - 1,
                       .inputs = std::move(tables),
@@ -338,8 +341,9 @@ Plan TieredPolicy::Pick(const Version& version, const PolicyState& state) const 
   return TieredPicker(version, state, last_ == LastLevel::kLeveled).Automatic();
 }
 
-Plan TieredPolicy::PickManual(const Version& version, const PolicyState& state) const {
-  return TieredPicker(version, state, last_ == LastLevel::kLeveled).Manual();
+Plan TieredPolicy::PickManual(const Version& version, const PolicyState& state,
+                              const CompactionRange& range) const {
+  return TieredPicker(version, state, last_ == LastLevel::kLeveled).OfRange(range);
 }
 
 // Runs at rest are no debt, however many there are.

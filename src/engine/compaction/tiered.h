@@ -54,8 +54,8 @@ class TieredPolicy final : public CompactionPolicy {
 
   std::optional<CompactionPlan> Pick(const Version& version,
                                      const PolicyState& state) const override;
-  std::optional<CompactionPlan> PickManual(const Version& version,
-                                           const PolicyState& state) const override;
+  std::optional<CompactionPlan> PickManual(const Version& version, const PolicyState& state,
+                                           const CompactionRange& range) const override;
   uint64_t DebtBytes(const Version& version, const Options& options) const override;
 
  private:

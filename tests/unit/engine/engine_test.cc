@@ -103,9 +103,9 @@ struct World {
     engine->Flush([&](Status s) { done = s.ok(); });
     env.RunUntil([&] { return done; });
   }
-  void Compact() {
+  void Compact(Slice lower = {}, Slice upper = {}) {
     bool done = false;
-    engine->Compact([&](Status s) { done = s.ok(); });
+    engine->Compact(lower, upper, [&](Status s) { done = s.ok(); });
     env.RunUntil([&] { return done; });
   }
   std::map<char, int64_t> ModelCounts() const {

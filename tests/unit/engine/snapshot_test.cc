@@ -131,7 +131,7 @@ TEST_CASE("snapshot: workers read several at once while the loop writes, flushes
     world.WriteSome(20);
   }
   bool compacted = false;
-  world.engine->Compact([&](const Status& status) { compacted = status.ok(); });
+  world.engine->Compact({}, {}, [&](const Status& status) { compacted = status.ok(); });
   world.env().RunUntil([&] { return compacted; });
   world.env().RunUntil([&] { return compared == kSnapshots * kReaders; });
   world.engine->EndTurn();

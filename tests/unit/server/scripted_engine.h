@@ -123,10 +123,10 @@ class ScriptedEngine final : public Engine {
   void SetOutsideMemory(uint64_t) override {}
   void SetHeapSlack(uint64_t) override {}
   void Flush(std::function<void(Status)> done) override { done(Status::Ok()); }
-  void Compact(std::function<void(Status)> done) override { done(Status::Ok()); }
   void TakeSnapshot(std::function<void(Result<std::shared_ptr<const Snapshot>>)> done) override {
     done(Status(StatusCode::kNotSupported));
   }
+  void Compact(Slice, Slice, std::function<void(Status)> done) override { done(Status::Ok()); }
   void Checkpoint(const std::string&, std::function<void(Result<CheckpointInfo>)> done) override {
     done(CheckpointInfo());
   }

@@ -69,8 +69,8 @@ class DrawnTree {
   std::string Pick(const CompactionPolicy& policy) const {
     return TextOf(policy.Pick(*version, state()));
   }
-  std::string PickManual(const CompactionPolicy& policy) const {
-    return TextOf(policy.PickManual(*version, state()));
+  std::string PickManual(const CompactionPolicy& policy, const CompactionRange& range = {}) const {
+    return TextOf(policy.PickManual(*version, state(), range));
   }
 
   // Carries out what is picked, and returns the plan.
@@ -88,6 +88,21 @@ class DrawnTree {
       plans += (plans.empty() ? "" : "\n") + Step(policy);
     }
     return plans;
+  }
+
+  // All plans for a range until it is through, a line each.
+  std::string CompactRange(const CompactionPolicy& policy, CompactionRange range) {
+    std::string plans;
+    range.files_before = kFirstOutput;
+    range.expired_ms = kNowMs;
+    for (int steps = 0;; ++steps) {
+      REQUIRE(steps < 100);
+      const auto plan = policy.PickManual(*version, state(), range);
+      if (!plan) return plans;
+      CarryOut(*plan);
+      range.Advance(*plan);
+      plans += (plans.empty() ? "" : "\n") + plan->ToString();
+    }
   }
 
   // The tree as it is now: "L0: 9 a-m 10, 8 c-z 40\nL1: 5 a-c 10".

@@ -4,11 +4,12 @@
 //              newest
 //   rest       from any version a policy comes to rest
 //   busy       no plan touches what is busy
-//   manual     asked to, it leaves one level without a tombstone
+//   manual     asked to, it leaves one level without a tombstone; of a range likewise, whatever goes on meanwhile
 //
 // SimulatedTree carries plans out, and tells if one was none.
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ class Life {
       const auto key = static_cast<uint32_t>(random_.Uniform(key_count));
       if (IsDead(key)) continue;
       entries[key] = random_.OneIn(3) ? 0 : ++last_value_;
+      written_.insert(key);
     }
     SimulatedEntries sorted;
     for (const auto& [key, value] : entries) sorted.push_back({key, model_[key] = value});
@@ -76,7 +78,7 @@ class Life {
   void ChangePolicy() { policy_ = &RandomPolicy(); }
 
   bool Step() { return Done(tree_.Step(*policy_)); }
-  bool StepManually() { return Done(tree_.StepManually(*policy_)); }
+  bool StepManually(CompactionRange* range) { return Done(tree_.StepManually(*policy_, range)); }
   void Settle() { Must(tree_.Settle(*policy_, kStepsMax)); }
 
   void BusyAtRandom() {
@@ -119,6 +121,30 @@ class Life {
     CHECK(levels <= 1);
   }
 
+  // --- Ranges ---
+  void BeginRange(uint32_t key_count) {
+    uint32_t begin = static_cast<uint32_t>(random_.Uniform(key_count));
+    uint32_t end = static_cast<uint32_t>(random_.Uniform(key_count));
+    if (end < begin) std::swap(begin, end);
+    range_ = {.lower = random_.OneIn(4) ? "" : SimulatedTree::KeyText(begin),
+              .upper = random_.OneIn(4) ? "" : SimulatedTree::KeyText(end),
+              .files_before = tree_.next_number(),
+              .from = {}};
+    written_.clear();
+  }
+  bool StepRange() { return StepManually(&range_); }
+  // But for what was written since, a key has as many entries as it should, and there is one level.
+  void CheckRangeIsThrough() const {
+    for (const auto& [key, value] : model_) {
+      const std::string text = SimulatedTree::KeyText(key);
+      if (text < range_.lower || !range_.Reaches(text) || written_.contains(key)) continue;
+      if (tree_.CountEntries(key) != (value == 0 ? 0u : 1u)) {
+        FAIL("after " << tree_.last_plan() << ", key " << key << " has " << tree_.CountEntries(key)
+                      << " entries");
+      }
+    }
+  }
+
   Random& random() { return random_; }
   const std::string& last_plan() const { return tree_.last_plan(); }
 
@@ -152,6 +178,8 @@ class Life {
   const CompactionPolicy* policy_;
   std::map<uint32_t, uint32_t> model_;
   uint32_t last_value_ = 0;
+  CompactionRange range_;
+  std::set<uint32_t> written_;  // since it began
 };
 
 TEST_CASE(
@@ -174,7 +202,8 @@ TEST_CASE(
     life.CheckAtRest();
     life.CheckReads();
     int steps = 0;
-    while (life.StepManually()) REQUIRE(++steps < kStepsMax);
+    CompactionRange all;
+    while (life.StepManually(&all)) REQUIRE(++steps < kStepsMax);
     life.CheckInOneLevel();
     life.CheckReads();
     CHECK_FALSE(life.Step());
@@ -208,6 +237,34 @@ TEST_CASE("policies: what is busy is left alone, and waited for") {
       life.CheckReads();
     }
     life.NothingIsBusy();
+    life.Settle();
+    life.CheckAtRest();
+    life.CheckReads();
+  }
+}
+
+TEST_CASE("policies: a range is through after one pass, whatever goes on meanwhile") {
+  for (uint64_t seed = 1; seed <= 400; ++seed) {
+    CAPTURE(seed);
+    Life life(seed);
+    Random& random = life.random();
+    const uint32_t key_count = random.OneIn(2) ? 300 : 2000;
+    life.PlantAnything(key_count);
+    const bool busy = random.OneIn(2);  // elsewhere, at that
+    for (int ranges = 0; ranges < 3; ++ranges) {
+      if (random.OneIn(4)) life.KillPrefix();
+      life.BeginRange(key_count);
+      int steps = 0;
+      while (life.StepRange()) {
+        REQUIRE(++steps < kStepsMax);
+        if (!busy) continue;
+        if (random.OneIn(2)) life.Flush(key_count);
+        if (random.OneIn(2)) life.Step();
+        if (random.OneIn(20)) life.ChangePolicy();
+      }
+      life.CheckRangeIsThrough();
+      life.CheckReads();
+    }
     life.Settle();
     life.CheckAtRest();
     life.CheckReads();

@@ -97,7 +97,8 @@ TEST_CASE("simulated trees: a plan that is none is told") {
     std::optional<CompactionPlan> Pick(const Version&, const PolicyState&) const override {
       return plan_;
     }
-    std::optional<CompactionPlan> PickManual(const Version&, const PolicyState&) const override {
+    std::optional<CompactionPlan> PickManual(const Version&, const PolicyState&,
+                                             const CompactionRange&) const override {
       return plan_;
     }
     uint64_t DebtBytes(const Version&, const Options&) const override { return 0; }
