@@ -209,8 +209,26 @@ Picker::Plan Picker::PushDown(int level, size_t index, CompactionReason reason) 
                       .reason = reason};
   if (AnyBusy(plan)) return std::nullopt;
   plan.trivial_move = plan.next_inputs.empty();
+  if (plan.trivial_move && MayBeWrittenOver(*file, next)) return std::nullopt;
   if (!plan.trivial_move) Widen(index, &plan);
   return plan;
+}
+
+// What a job writes may span a gap between the tables that it reads. All of the levels between its first and its last
+// are busy, so it writes to this one only if this one or the one above has such tables.
+bool Picker::MayBeWrittenOver(const FileMeta& file, int next) const {
+  if (state_.busy.empty()) return false;
+  if (!AnyBusy(version_.level(file.level)) && !AnyBusy(version_.level(next))) return false;
+  bool before = false;
+  bool behind = false;
+  for (int level = 1; level < kLevels; ++level) {
+    for (const FileRef& other : version_.level(level)) {
+      if (!IsBusy(other)) continue;
+      before |= other->smallest < file.smallest;
+      behind |= other->largest > file.largest;
+    }
+  }
+  return before && behind;
 }
 
 // Takes neighbours along that meet nothing but what is merged anyway, as far as the job's size

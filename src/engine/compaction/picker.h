@@ -104,6 +104,8 @@ class Picker {
   template <typename Wanted>
   Plan FirstTable(CompactionReason reason, Wanted wanted) const;
   Plan DownOrInPlace(int level, size_t index, CompactionReason reason) const;
+  // Whether a job may be about to write to `next` where the table would lie if it moved there.
+  bool MayBeWrittenOver(const FileMeta& file, int next) const;
   void Widen(size_t index, CompactionPlan* plan) const;
 
   const Pushes pushes_;

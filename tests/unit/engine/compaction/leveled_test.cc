@@ -220,6 +220,18 @@ TEST_CASE("leveled: tombstones and expired tables sink, and end where nothing li
   CHECK(tree.Pick(kPolicy) == "nothing");
 }
 
+TEST_CASE("leveled: no table is moved between tables that a job is merging") {
+  // What it writes may span the gap.
+  RunCases({
+      {"nothing is merged", "L5: 1 m-n 90\nL6: 8 a-b 100, 9 x-y 100", "L5 -> L6, size, move: 1"},
+      {"into the level", "L5: 1 m-n 90\nL6: 8 a-b 100*, 9 x-y 100*", "nothing"},
+      {"on one side only", "L5: 1 m-n 90\nL6: 8 a-b 100*, 9 c-d 100*", "L5 -> L6, size, move: 1"},
+      {"out of the table's own level", "L5: 1 m-n 90, 2 a-b *, 3 x-y *\nL6: 9 x-y 200*", "nothing"},
+      {"elsewhere", "L3: 1 m-n 90\nL5: 7 a-b *\nL6: 8 a-b 100*, 9 x-y 1000*",
+       "L3 -> L4, size, move: 1"},
+  });
+}
+
 TEST_CASE("leveled: the debt is what lies above its target") {
   struct DebtCase {
     std::string tree;
