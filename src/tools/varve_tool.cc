@@ -8,6 +8,7 @@
 #include "tools/backup.h"
 #include "tools/bench.h"
 #include "tools/check.h"
+#include "tools/compact.h"
 #include "tools/dump.h"
 #include "tools/malloc_conf.h"
 #include "tools/simulate.h"
@@ -34,6 +35,8 @@ constexpr Subcommand kSubcommands[] = {
      RunBackup},
     {"bench", "measures the engine alone; bench --help lists workloads and options", RunBench},
     {"check", "verifies every checksum and invariant of a closed database", RunCheck},
+    {"compact", "gives back space of a closed database: compact DIR [--db=N] [--prefix=TEXT]",
+     RunCompact},
     {"dump", "prints what the files of a database say: manifest, tables, log", RunDump},
     {"stats", "sums up a closed database: levels, tables, log segments", RunStats},
     {"restore", "makes a database of a backup: restore CHECKPOINT DIR [--json]", RunRestore},

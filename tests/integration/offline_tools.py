@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""varve-tool check, dump and stats on the directory of a server: refused while it runs, sound after a
+"""varve-tool check, dump, stats and compact on the directory of a server: refused while it runs, sound after a
 stop and after kill -9, and damaged when one byte of a file is another one."""
 import json
 import os
@@ -51,7 +51,7 @@ def write(client, first, count):
 # ---- Refusals
 
 def test_locked(directory):
-    for subcommand in ("check", "dump", "stats"):
+    for subcommand in ("check", "dump", "stats", "compact"):
         out, error = tool(NOT_DONE, subcommand, directory)
         check(out == "", "%s of what is open printed %r" % (subcommand, out))
         check("Stop the server first" in error, "%s said %r" % (subcommand, error))
@@ -62,12 +62,15 @@ def test_usage(directory):
                       ["dump"], ["dump", directory, "--from"], ["dump", directory, "--from=\\9"],
                       ["stats", directory, "--keys"], ["check", directory + "/none"],
                       ["dump", directory + "/none"], ["stats", directory + "/none"],
+                      ["compact", directory, "--db=x"], ["compact", directory, "--prefix=x"],
+                      ["compact", directory, "--db=0", "--prefix=x", "--from=y"],
+                      ["compact", directory, "--from=\\9"], ["compact", directory + "/none"],
                       ["dump", os.path.join(directory, "CURRENT")]):
         out, error = tool(NOT_DONE, *arguments)
         check(out == "" and error != "", "%s said nothing" % arguments)
     empty = os.path.join(directory, "empty")
     os.mkdir(empty)
-    for subcommand in ("check", "dump", "stats"):
+    for subcommand in ("check", "dump", "stats", "compact"):
         _, error = tool(NOT_DONE, subcommand, empty)
         check("no database here" in error, "%s said %r" % (subcommand, error))
     check(os.listdir(empty) == [], "something was left in a directory that is no database")
@@ -153,6 +156,35 @@ def test_dump_files(directory, figures):
             check(sum(line["what"] == "edit" for line in found) == figures["manifest_edits"], name)
 
 
+# ---- What is compacted
+
+def tombstones(directory):
+    return json.loads(tool(SOUND, "stats", directory, "--json")[0])["all"]["tombstones"]
+
+
+def test_compact(directory):
+    """Every twentieth key was deleted: nothing is left of those that are asked for."""
+    for nobodys in (["--db=7"], ["--db=0", "--prefix=nobody"], ["--from=x", "--to=y"]):
+        done = json.loads(tool(SOUND, "compact", directory, "--json", *nobodys)[0])
+        check(done["compactions"] == 0, "%s: %r" % (nobodys, done))
+    # The log went to tables on the way.
+    deleted = tombstones(directory)
+    check(deleted >= KEYS // 20, "%d tombstones of %d keys" % (deleted, KEYS // 20))
+    for some in (["--db=0", "--prefix=key000"], ["--db=0", "--from=key0010000", "--to=key002"],
+                 ["--from=!\\001key002", "--to=!\\001key003"]):
+        done = json.loads(tool(SOUND, "compact", directory, "--json", *some)[0])
+        check(deleted == 0 or done["compactions"] > 0, "%s: %r" % (some, done))
+        check(done["bytes_after"] <= done["bytes_before"], "%s: %r" % (some, done))
+        deleted = tombstones(directory)
+        tool(SOUND, "check", directory)
+    check(deleted < KEYS // 20, "all tombstones are left")
+    out, error = tool(SOUND, "compact", directory)
+    check(out.startswith(directory + ": ") and " before, " in out and error == "", out + error)
+    check(tombstones(directory) == 0, "tombstones are left")
+    check(json.loads(tool(SOUND, "compact", directory, "--json")[0])["compactions"] == 0, "twice")
+    tool(SOUND, "check", directory)
+
+
 # ---- What a damaged one says
 
 def flip(path, offset):
@@ -221,8 +253,17 @@ def main():
             for i in range(1, KEYS + 20_000, 1110):
                 check(client.call("GET", "key%07d" % i) == ("%d:%s" % (i, VALUE)).encode(), "GET")
             client.call("SET", "last", "in the log")
+            for i in range(5, KEYS, 20):
+                check(client.call("DEL", "key%07d" % i) == 1, "DEL")
         server.stop()
         tool(SOUND, "check", directory)
+        test_compact(directory)
+        server.start()
+        with varve.Client(server.port) as client:
+            for i in range(1, KEYS + 20_000, 1110):
+                check(client.call("GET", "key%07d" % i) == ("%d:%s" % (i, VALUE)).encode(), "GET")
+            write(client, 0, 20_000)
+        server.stop()
         test_damage(directory)
         server.start()
         server.stop()
