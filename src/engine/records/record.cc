@@ -31,7 +31,7 @@ Record* Record::New(const Entry& entry, const SharedBytes& shared, uint8_t kind)
   } else {
     record->key_bits_ |= static_cast<uint16_t>(entry.key.size());
   }
-  std::memcpy(to, entry.key.data(), entry.key.size());
+  if (!entry.key.empty()) std::memcpy(to, entry.key.data(), entry.key.size());
   record->StoreRest(entry, shared, kind);
   if (is_shared) new (const_cast<char*>(record->value_bytes_aligned())) SharedBytes(shared);
   return record;
