@@ -90,16 +90,20 @@ void BlockFind(benchmark::State& state) {
 }
 BENCHMARK(BlockFind);
 
-void BlockWalk(benchmark::State& state) {
+template <typename Iterator>
+void Walk(benchmark::State& state) {
   BlockBuilder builder;
-  BlockIterator it;
+  Iterator it;
   it.Reset(MakeBlock(Input().Build(builder)));
   for (auto _ : state) {
     for (it.SeekToFirst(); it.Valid(); it.Next()) benchmark::DoNotOptimize(it.entry());
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kEntries));
 }
+void BlockWalk(benchmark::State& state) { Walk<BlockIterator>(state); }
 BENCHMARK(BlockWalk);
+void BlockWalkBackward(benchmark::State& state) { Walk<BackwardBlockIterator>(state); }
+BENCHMARK(BlockWalkBackward);
 
 std::string CompressWhole(Slice bytes) {
   std::string to(CompressedBytesMax(bytes.size()), '\0');

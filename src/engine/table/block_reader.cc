@@ -147,6 +147,11 @@ Slice Block::RestartKey(size_t restart) const {
   return entry.suffix;
 }
 
+int Block::CompareWithPrefix(Slice target) const {
+  const Slice prefix = RestartKey(0).substr(0, prefix_bytes_);
+  return target.substr(0, prefix.size()).compare(prefix);
+}
+
 size_t Block::FindRestart(Slice target) const {
   const size_t up_to = CountUpTo(
       target, RestartHead(target, prefix_bytes_), restarts_.size(),
@@ -223,8 +228,7 @@ void BlockIterator::SeekToFirst() {
 
 void BlockIterator::Seek(Slice target) {
   valid_ = false;
-  const Slice prefix = block_->RestartKey(0).substr(0, block_->prefix_bytes_);
-  const int order = target.substr(0, prefix.size()).compare(prefix);
+  const int order = block_->CompareWithPrefix(target);
   if (order > 0) return;
   const size_t restart = order < 0 ? block_->restarts_.size() : block_->FindRestart(target);
   if (restart == block_->restarts_.size()) return SeekToFirst();
@@ -257,6 +261,61 @@ void BlockIterator::Show(const BlockEntry& raw) {
   entry_.key = key_;
   next_ = raw.next;
   valid_ = true;
+}
+
+void BackwardBlockIterator::Reset(std::shared_ptr<const Block> block) {
+  stretch_.clear();
+  block_ = std::move(block);
+}
+
+void BackwardBlockIterator::SeekToFirst() {
+  ReadStretch(block_->restarts_.size() - 1);
+  Settle();
+}
+
+void BackwardBlockIterator::Seek(Slice target) {
+  stretch_.clear();
+  const int order = block_->CompareWithPrefix(target);
+  if (order > 0) return SeekToFirst();
+  const size_t restart = order < 0 ? block_->restarts_.size() : block_->FindRestart(target);
+  if (restart == block_->restarts_.size()) return;  // No key is less.
+  ReadStretch(restart);
+  while (!stretch_.empty() && KeyOf(stretch_.back()) >= target) stretch_.pop_back();
+  Settle();
+}
+
+void BackwardBlockIterator::Next() {
+  DCHECK(Valid());
+  stretch_.pop_back();
+  Settle();
+}
+
+void BackwardBlockIterator::ReadStretch(size_t restart) {
+  const auto& restarts = block_->restarts_;
+  block_->PrefetchFrom(restart);
+  restart_ = restart;
+  stretch_.clear();
+  keys_.clear();
+  const char* const end = restart + 1 < restarts.size()
+                              ? block_->begin() + restarts[restart + 1].offset
+                              : block_->entries_end();
+  size_t before = 0;  // where the key of the entry before begins
+  Item item;
+  for (const char* at = block_->begin() + restarts[restart].offset; at != end; at = item.raw.next) {
+    ParseVerified(at, block_->entries_end(), &item.raw);
+    item.key_at = keys_.size();
+    keys_.append(keys_, before, item.raw.shared);
+    keys_.append(item.raw.suffix);
+    before = item.key_at;
+    stretch_.push_back(item);
+  }
+}
+
+void BackwardBlockIterator::Settle() {
+  if (stretch_.empty() && restart_ > 0) ReadStretch(restart_ - 1);
+  if (stretch_.empty()) return;
+  FillEntry(stretch_.back().raw, &entry_);
+  entry_.key = KeyOf(stretch_.back());
 }
 
 }  // namespace varve

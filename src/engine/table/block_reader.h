@@ -4,6 +4,7 @@
 //              inside the block, every restart must be where an entry begins
 //   2. search  among the heads of the restart keys, kept together in a few cache lines, then
 //              entry by entry to the next restart
+//   3. walk    from where a search has ended, or from either end
 //
 // Making is where mistrust ends: a block that exists is well formed, so searching has no
 // errors to return. (That its keys are in order is its writer's word, sealed by the checksum; were
@@ -63,6 +64,7 @@ class Block final : public CachedPart {
 
  private:
   friend class BlockIterator;
+  friend class BackwardBlockIterator;
 
   Block(std::unique_ptr<char[]> bytes, size_t size) : bytes_(std::move(bytes)), size_(size) {}
 
@@ -77,6 +79,8 @@ class Block final : public CachedPart {
   void ReadHeads();
 
   Slice RestartKey(size_t restart) const;
+  // Before, at or behind what begins with the common prefix: negative, 0, positive.
+  int CompareWithPrefix(Slice target) const;
   // The last restart whose key is <= target; how many there are if none is. Only for keys that
   // begin with the block's common prefix: for others the answer is arbitrary.
   size_t FindRestart(Slice target) const;
@@ -121,6 +125,47 @@ class BlockIterator {
   bool valid_ = false;
   const char* next_ = nullptr;
   std::string key_;
+  Entry entry_;
+};
+
+// Walks one block from its last entry to its first, with the words of BlockIterator: first is where the walk
+// begins. A key is known only when those before it are, up to a restart; so what lies between two restarts
+// is read at once and then told from its end.
+// Threads: one at a time. Holds its block.
+class BackwardBlockIterator {
+ public:
+  // Leaves the iterator before the first entry, not Valid. Null lets go of the last block.
+  void Reset(std::shared_ptr<const Block> block);
+
+  // REQUIRES: a block.
+  void SeekToFirst();
+  // To the last entry with key < target.
+  void Seek(Slice target);
+  // REQUIRES: Valid().
+  void Next();
+
+  bool Valid() const { return !stretch_.empty(); }
+  // REQUIRES: Valid(). The key is valid until the next move, the value as long as the block.
+  const Entry& entry() const { return entry_; }
+  const std::shared_ptr<const Block>& block() const { return block_; }
+
+ private:
+  struct Item {
+    BlockEntry raw;
+    size_t key_at = 0;  // in keys_
+  };
+
+  Slice KeyOf(const Item& item) const {
+    return Slice(keys_).substr(item.key_at, item.raw.shared + item.raw.suffix.size());
+  }
+  void ReadStretch(size_t restart);
+  // Shows the last entry of the stretch, or of the one before if nothing is left of it.
+  void Settle();
+
+  std::shared_ptr<const Block> block_;
+  size_t restart_ = 0;         // where the stretch begins
+  std::vector<Item> stretch_;  // what is left of it; the last one is shown
+  std::string keys_;           // of the stretch, one after the other
   Entry entry_;
 };
 

@@ -3,6 +3,8 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/table/block_builder.h"
 #include "engine/table/block_reader.h"
@@ -31,12 +33,13 @@ std::shared_ptr<const Block> MakeBlock(Slice bytes) {
   return Block::Make(std::move(copy), bytes.size());
 }
 
+using KeyedRows = std::vector<std::pair<std::string, Row>>;
+
 // All that `it` yields from where it stands.
-Rows Drain(BlockIterator& it) {
-  Rows rows;
-  for (; it.Valid(); it.Next()) {
-    REQUIRE(rows.emplace(std::string(it.entry().key), ToRow(it.entry())).second);
-  }
+template <typename Iterator>
+KeyedRows Drain(Iterator& it) {
+  KeyedRows rows;
+  for (; it.Valid(); it.Next()) rows.emplace_back(it.entry().key, ToRow(it.entry()));
   return rows;
 }
 
@@ -69,7 +72,7 @@ TEST_CASE("block: every entry is found, in order, and nothing else") {
     it.Reset(block);
     CHECK_FALSE(it.Valid());
     it.SeekToFirst();
-    CHECK(Drain(it) == rows);
+    CHECK(Drain(it) == KeyedRows(rows.begin(), rows.end()));
 
     for (const auto& [key, row] : rows) {
       Entry entry;
@@ -93,29 +96,68 @@ TEST_CASE("block: every entry is found, in order, and nothing else") {
   }
 }
 
+TEST_CASE("block: backward, the same entries come from the last to the first") {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    const size_t value_bytes_max = random.OneIn(2) ? 20 : 400;
+    const Rows rows = RandomRows(random, 1 + random.Uniform(150), value_bytes_max);
+    BackwardBlockIterator it;
+    it.Reset(MakeBlock(BuildBlock(rows)));
+    CHECK_FALSE(it.Valid());
+    it.SeekToFirst();
+    CHECK(Drain(it) == KeyedRows(rows.rbegin(), rows.rend()));
+
+    // From before each key that is there, among them those at which a search begins, and from anywhere.
+    std::vector<std::string> targets;
+    for (const auto& [key, row] : rows) targets.push_back(key);
+    for (int i = 0; i < 300; ++i) targets.push_back(RandomKey(random));
+    for (const std::string& target : targets) {
+      CAPTURE(target);
+      auto want = std::make_reverse_iterator(rows.lower_bound(target));
+      it.Seek(target);
+      // Across a restart or two.
+      for (uint64_t steps = random.Uniform(40); steps > 0; --steps, ++want) {
+        REQUIRE(it.Valid() == (want != rows.rend()));
+        if (!it.Valid()) break;
+        REQUIRE(it.entry().key == want->first);
+        REQUIRE(ToRow(it.entry()) == want->second);
+        it.Next();
+      }
+    }
+  }
+}
+
 TEST_CASE("block: keys outside of the common prefix are sought on the right side") {
   const Rows rows = {{"user:1", {}}, {"user:2", {}}, {"user:3", {}}};
   BlockIterator it;
   it.Reset(MakeBlock(BuildBlock(rows)));
+  BackwardBlockIterator back;
+  back.Reset(it.block());
   struct Case {
     const char* why;
     Slice target;
     Slice want;
+    Slice want_before;
   };
   static constexpr Case kCases[] = {
-      {"empty", "", "user:1"},
-      {"the prefix cut short", "use", "user:1"},
-      {"the prefix itself", "user:", "user:1"},
-      {"before the prefix", "aaaaaaaa", "user:1"},
-      {"between", "user:11", "user:2"},
-      {"behind the last", "user:4", ""},
-      {"behind the prefix", "user;", ""},
+      {"empty", "", "user:1", ""},
+      {"the prefix cut short", "use", "user:1", ""},
+      {"the prefix itself", "user:", "user:1", ""},
+      {"before the prefix", "aaaaaaaa", "user:1", ""},
+      {"the first", "user:1", "user:1", ""},
+      {"between", "user:11", "user:2", "user:1"},
+      {"behind the last", "user:4", "", "user:3"},
+      {"behind the prefix", "user;", "", "user:3"},
   };
   for (const Case& c : kCases) {
     CAPTURE(c.why);
     it.Seek(c.target);
     CHECK(it.Valid() == !c.want.empty());
     if (it.Valid()) CHECK(it.entry().key == c.want);
+    back.Seek(c.target);
+    CHECK(back.Valid() == !c.want_before.empty());
+    if (back.Valid()) CHECK(back.entry().key == c.want_before);
   }
 }
 
@@ -167,11 +209,16 @@ TEST_CASE("block: damaged bytes that no checksum caught are refused or read with
     it.Reset(block);
     for (it.SeekToFirst(); it.Valid(); it.Next()) ++steps;
     CHECK(steps == block->entries());
+    BackwardBlockIterator back;
+    back.Reset(block);
+    for (back.SeekToFirst(); back.Valid(); back.Next()) --steps;
+    CHECK(steps == 0);
     for (int i = 0; i < 5; ++i) {
       const std::string key = RandomKey(random);
       Entry entry;
       if (block->Find(key, &entry)) CHECK(entry.key == key);
       it.Seek(key);
+      back.Seek(key);
     }
   };
   for (size_t at = 0; at < sound.size(); ++at) {
