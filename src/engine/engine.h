@@ -65,6 +65,9 @@ class Engine {
   // an empty `upper` means no bound. A value that lies in a value file is not read: the entry says so, holds the
   // reference in its place, and whoever wants it calls Get. Valid until the next commit. `scope` must outlive it.
   virtual std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope& scope) = 0;
+  // The same entries from the last to the first.
+  virtual std::unique_ptr<EntryIterator> ScanBackward(Slice lower, Slice upper,
+                                                      ReadScope& scope) = 0;
   // A key under `prefix`, any of them with roughly equal chance; kNotFound if there is none.
   virtual Status RandomKey(Slice prefix, ReadScope& scope, std::string* key) = 0;
   // Begins to load what Get will touch, for many keys at once. Only a hint.

@@ -4,7 +4,7 @@
 //   commit.cc       a batch's way in: record table, counts, log; freezing generations
 //   lookup.cc       a key's way out: record table, filters, blocks
 //   fetch.cc        parts of tables, from wherever they are; waiting
-//   scan.cc         many keys in order
+//   scan.cc         many keys in order, either way
 //   expiry.cc       what is due, in order of time
 //   flush.cc        frozen generations to tables; version edits; compactions
 //   snapshot.cc     the database as it was, pinned
@@ -60,11 +60,12 @@ struct LiveTables {
   const Table* Find(size_t level, Slice key) const;
 };
 
-// Blocks of a partition, the first of which is asked for. If it has to be waited for, a reader brings them all.
+// Blocks [begin, end) of a partition, one of which is asked for. If it has to be waited for, a reader brings them all.
 struct ReadAhead {
   std::shared_ptr<const Partition> partition;
-  size_t first = 0;
-  size_t blocks = 1;
+  size_t asked = 0;
+  size_t begin = 0;
+  size_t end = 1;
 };
 
 class EngineImpl final : public Engine {
@@ -98,6 +99,7 @@ class EngineImpl final : public Engine {
 
   // scan.cc
   std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope& scope) override;
+  std::unique_ptr<EntryIterator> ScanBackward(Slice lower, Slice upper, ReadScope& scope) override;
 
   // expiry.cc
   Result<bool> TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
@@ -223,6 +225,8 @@ class EngineImpl final : public Engine {
   void NoteReadError(const Status& status);
 
   // --- scan.cc ---
+  template <Direction direction>
+  std::unique_ptr<EntryIterator> NewScan(Slice lower, Slice upper, ReadScope& scope);
   // Begins to load, from memory only, what a seek to `target` will look at.
   void PrefetchSeek(Slice target);
   // False: a worker is sorting, and `scope` waits for it.

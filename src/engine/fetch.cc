@@ -137,7 +137,7 @@ Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
     return block;
   }
   if (!loads_.contains(id)) ++stats_.block_reads_waited;
-  if (ahead.blocks == 1 && handle.size <= kTryReadBytesMax) {
+  if (ahead.end - ahead.begin == 1 && handle.size <= kTryReadBytesMax) {
     return LoadBytes(
         id, &scope, table->file(), handle.size + kTrailerBytes,
         [table, handle](Slice bytes) { return AsPart(table->DecodeBlock(handle, bytes)); },
@@ -147,18 +147,18 @@ Result<std::shared_ptr<const Block>> EngineImpl::FetchBlock(
           KeepBlock(id, std::static_pointer_cast<const Block>(part));
         });
   }
-  auto following = std::make_shared<std::vector<TableReader::PlacedBlock>>();
+  auto others = std::make_shared<std::vector<TableReader::PlacedBlock>>();
   return Load(
       id, &scope,
-      [table, handle, ahead, following]() -> Result<Part> {
-        if (ahead.blocks == 1) return AsPart(table->ReadBlock(handle));
+      [table, handle, ahead, others]() -> Result<Part> {
+        if (ahead.end - ahead.begin == 1) return AsPart(table->ReadBlock(handle));
         return AsPart(
-            table->ReadBlocks(*ahead.partition, ahead.first, ahead.blocks, following.get()));
+            table->ReadBlocks(*ahead.partition, ahead.asked, ahead.begin, ahead.end, others.get()));
       },
-      [this, id, following](const Part& part) {
+      [this, id, others](const Part& part) {
         if (table_cache_.Find(id.file_number) == nullptr) return;
         KeepBlock(id, std::static_pointer_cast<const Block>(part));
-        for (const TableReader::PlacedBlock& placed : *following) {
+        for (const TableReader::PlacedBlock& placed : *others) {
           ++stats_.block_reads_ahead;
           KeepBlock({id.file_number, placed.offset}, placed.block);
         }

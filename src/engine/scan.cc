@@ -1,4 +1,4 @@
-// engine/scan.cc: many keys in order.
+// engine/scan.cc: many keys in order, or in reverse order.
 //
 // A scan merges the sorted runs of the generations and the tables of all levels, and takes from them the order of
 // keys only: what a key is now, the record table says first. So a run may be a little behind, and an
@@ -21,19 +21,21 @@ namespace varve {
 namespace {
 
 // The keys of a sorted run. Its entries are tombstones: only the keys are meant.
+template <Direction direction>
 class RunIterator final : public EntryIterator {
  public:
   explicit RunIterator(std::shared_ptr<const RecordRun> run) : run_(std::move(run)) {
     entry_.kind = EntryKind::kTombstone;
   }
 
-  void SeekToFirst() override { MoveTo(0); }
+  void SeekToFirst() override { MoveTo(FirstOf<direction>(run_->size())); }
   void Seek(Slice target) override {
     const auto it = std::lower_bound(run_->begin(), run_->end(), target,
                                      [](const Record* r, Slice key) { return r->key() < key; });
-    MoveTo(static_cast<size_t>(it - run_->begin()));
+    const auto before = static_cast<size_t>(it - run_->begin());
+    MoveTo(direction == Direction::kForward ? before : before - 1);
   }
-  void Next() override { MoveTo(at_ + 1); }
+  void Next() override { MoveTo(NextOf<direction>(at_)); }
   bool Valid() const override { return at_ < run_->size(); }
   Status status() const override { return Status::Ok(); }
   const Entry& entry() const override { return entry_; }
@@ -50,8 +52,9 @@ class RunIterator final : public EntryIterator {
 };
 
 // For a command on the loop: what is not in memory makes it wait. One for each child of a merge, which is in one table
-// for a while. From block to block it asks for more and more of those that follow, so that a long walk waits
-// seldom; what a short one did not use, the next command of a SCAN will.
+// for a while. From block to block it asks for more and more of those that the walk will come to, so that a long
+// one waits seldom; what a short one did not use, the next command of a SCAN will.
+template <Direction direction>
 class LoopBlockSource final : public BlockSource {
  public:
   LoopBlockSource(EngineImpl& engine, ReadScope& scope) : engine_(engine), scope_(scope) {}
@@ -68,11 +71,16 @@ class LoopBlockSource final : public BlockSource {
                                              const std::shared_ptr<const Partition>& partition,
                                              size_t i) override {
     const BlockHandle handle = partition->BlockAt(i);
-    const bool walks_on = handle.offset == last_end_ && table->file_number() == last_file_;
+    constexpr bool kForward = direction == Direction::kForward;
+    const bool next_to_last =
+        kForward ? handle.offset == last_.end() : handle.end() == last_.offset;
+    const bool walks_on = next_to_last && table->file_number() == last_file_;
     blocks_wanted_ = walks_on ? std::min(2 * blocks_wanted_, kReadAheadBlocksMax) : 1;
     last_file_ = table->file_number();
-    last_end_ = handle.end();
-    return engine_.FetchBlock(table, handle, scope_, {partition, i, blocks_wanted_});
+    last_ = handle;
+    const size_t begin = kForward ? i : i + 1 - std::min(blocks_wanted_, i + 1);
+    const size_t end = kForward ? std::min(i + blocks_wanted_, partition->blocks()) : i + 1;
+    return engine_.FetchBlock(table, handle, scope_, {partition, i, begin, end});
   }
 
  private:
@@ -84,11 +92,12 @@ class LoopBlockSource final : public BlockSource {
   TableCache::Table* table_ = nullptr;  // the last one opened
   // The last block fetched, and how many would have been read with it.
   uint64_t last_file_ = 0;
-  uint64_t last_end_ = 0;
+  BlockHandle last_;
   size_t blocks_wanted_ = 1;
 };
 
 // [lower, upper) of a merge, each key as the record table has it now.
+template <Direction direction>
 class ScanIterator final : public EntryIterator {
  public:
   // `version` is that of the tables that are merged.
@@ -104,11 +113,19 @@ class ScanIterator final : public EntryIterator {
   void SetMerge(std::unique_ptr<EntryIterator> merge) { merge_ = std::move(merge); }
 
   void SeekToFirst() override {
-    merge_->Seek(lower_);
+    if (kForward || !upper_.empty()) {
+      merge_->Seek(kForward ? lower_ : upper_);
+    } else {
+      merge_->SeekToFirst();
+    }
     Settle();
   }
   void Seek(Slice target) override {
-    merge_->Seek(std::max(target, Slice(lower_)));
+    if (kForward) {
+      merge_->Seek(std::max(target, Slice(lower_)));
+    } else {
+      merge_->Seek(upper_.empty() ? target : std::min(target, Slice(upper_)));
+    }
     Settle();
   }
   void Next() override {
@@ -116,12 +133,16 @@ class ScanIterator final : public EntryIterator {
     Settle();
   }
   bool Valid() const override {
-    return merge_->Valid() && (upper_.empty() || merge_->entry().key < upper_);
+    if (!merge_->Valid()) return false;
+    if (!kForward) return merge_->entry().key >= lower_;
+    return upper_.empty() || merge_->entry().key < upper_;
   }
   Status status() const override { return merge_->status(); }
   const Entry& entry() const override { return entry_; }
 
  private:
+  static constexpr bool kForward = direction == Direction::kForward;
+
   void Settle() {
     if (!Valid()) return;
     entry_ = merge_->entry();
@@ -138,7 +159,7 @@ class ScanIterator final : public EntryIterator {
   const std::string lower_;
   const std::string upper_;
   const std::shared_ptr<const Version> version_;
-  std::deque<LoopBlockSource> sources_;
+  std::deque<LoopBlockSource<direction>> sources_;
   std::unique_ptr<EntryIterator> merge_;
   Entry entry_;
 };
@@ -160,6 +181,16 @@ class PendingIterator final : public EntryIterator {
 }  // namespace
 
 std::unique_ptr<EntryIterator> EngineImpl::Scan(Slice lower, Slice upper, ReadScope& scope) {
+  return NewScan<Direction::kForward>(lower, upper, scope);
+}
+
+std::unique_ptr<EntryIterator> EngineImpl::ScanBackward(Slice lower, Slice upper,
+                                                        ReadScope& scope) {
+  return NewScan<Direction::kBackward>(lower, upper, scope);
+}
+
+template <Direction direction>
+std::unique_ptr<EntryIterator> EngineImpl::NewScan(Slice lower, Slice upper, ReadScope& scope) {
   // Answers about a range depend on all that happened to it.
   scope.DependsOn(last_commit_group_);
   std::vector<std::shared_ptr<Generation>> generations(frozen_.begin(), frozen_.end());
@@ -174,20 +205,20 @@ std::unique_ptr<EntryIterator> EngineImpl::Scan(Slice lower, Slice upper, ReadSc
   }
   if (!covered) return std::make_unique<PendingIterator>();
 
-  PrefetchSeek(lower);
-  auto scan = std::make_unique<ScanIterator>(*this, scope, lower, upper, state_.version);
+  PrefetchSeek(direction == Direction::kForward ? lower : upper);
+  auto scan = std::make_unique<ScanIterator<direction>>(*this, scope, lower, upper, state_.version);
   std::vector<std::unique_ptr<EntryIterator>> children;  // newest first
   for (auto g = generations.rbegin(); g != generations.rend(); ++g) {
     const auto& runs = (*g)->index.runs();
     for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
-      children.push_back(std::make_unique<RunIterator>(*run));
+      children.push_back(std::make_unique<RunIterator<direction>>(*run));
     }
   }
-  AddChildrenOf(
+  AddChildrenOf<direction>(
       *state_.version, tables_->runs, lower, upper,
       [&]() -> BlockSource& { return scan->NewSource(); }, &children);
-  scan->SetMerge(
-      std::make_unique<NewestIterator>(std::make_unique<MergingIterator>(std::move(children))));
+  scan->SetMerge(std::make_unique<NewestIterator>(
+      std::make_unique<MergingIterator<direction>>(std::move(children))));
   return scan;
 }
 

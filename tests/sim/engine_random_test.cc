@@ -42,6 +42,8 @@ struct Client {
   ReadScope scope;
   Kind kind = kIdle;
   std::string key;               // or the prefix
+  std::string lower, upper;      // a scan's bounds, within the prefix
+  bool backward = false;         // a scan
   std::set<std::string> before;  // a scan's: the keys that were there when it began
   bool ready = false;
 };
@@ -313,6 +315,7 @@ class RandomHistory {
     client.key = client.kind == Client::kGet ? RandomKeyName() : LivePrefix();
     client.before.clear();
     if (client.kind == Client::kScan) {
+      ChooseScan(client);
       for (const auto& [key, stored] : world_.history.now().entries) client.before.insert(key);
     }
     if (random_.OneIn(4)) {
@@ -320,6 +323,13 @@ class RandomHistory {
       world_.engine->Prefetch(keys);
     }
     Read(client);
+  }
+
+  void ChooseScan(Client& client) {
+    const auto somewhere = [&] { return client.key + std::to_string(policy_random_.Uniform(40)); };
+    client.backward = policy_random_.OneIn(2);
+    client.lower = policy_random_.OneIn(2) ? client.key : somewhere();
+    client.upper = policy_random_.OneIn(2) ? PrefixEnd(client.key) : somewhere();
   }
 
   void Read(Client& client) {
@@ -358,14 +368,18 @@ class RandomHistory {
 
   // Every key that was there all the time is met, and none that is not there now.
   Status Scan(Client& client, uint64_t* saw) {
-    const std::string end = PrefixEnd(client.key);
-    const auto it = world_.engine->Scan(client.key, end, client.scope);
+    const auto it = client.backward
+                        ? world_.engine->ScanBackward(client.lower, client.upper, client.scope)
+                        : world_.engine->Scan(client.lower, client.upper, client.scope);
+    const auto in_bounds = [&](Slice key) { return key >= client.lower && key < client.upper; };
     std::set<std::string> met;
     std::string last;
     for (it->SeekToFirst(); it->Valid(); it->Next()) {
       const Entry& entry = it->entry();
       std::string key(entry.key);
-      if (!last.empty() && key <= last) FAIL(key << " comes after " << last);
+      if (!in_bounds(key)) FAIL(key << " is not between the bounds");
+      const bool in_order = client.backward ? key < last : key > last;
+      if (!last.empty() && !in_order) FAIL(key << " comes after " << last);
       last = key;
       if (entry.kind != EntryKind::kPut) continue;
       Stored stored;
@@ -376,7 +390,7 @@ class RandomHistory {
     }
     if (!it->status().ok()) return it->status();
     for (const auto& [key, stored] : world_.history.now().entries) {
-      if (!key.starts_with(client.key) || MayBeGone(stored, world_.latest_wall_ms())) continue;
+      if (!in_bounds(key) || MayBeGone(stored, world_.latest_wall_ms())) continue;
       if (client.before.contains(key) && !met.contains(key)) FAIL("the scan missed " << key);
     }
     *saw = world_.history.now_group();

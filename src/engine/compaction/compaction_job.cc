@@ -376,25 +376,23 @@ TableJobResult RunCompaction(const TableJobContext& context, const CompactionInp
   TableJobResult result;
   // One source each: they read ahead, and a shared one would lose its place.
   std::vector<std::unique_ptr<DirectBlockSource>> sources;
-  const auto new_source = [&]() -> BlockSource& {
-    return *sources.emplace_back(std::make_unique<DirectBlockSource>(context.tables()));
-  };
   std::vector<std::unique_ptr<EntryIterator>> children;
+  const auto add = [&](LevelTables run) {
+    sources.push_back(std::make_unique<DirectBlockSource>(context.tables()));
+    children.push_back(std::make_unique<LevelIterator<Direction::kForward>>(run, *sources.back()));
+  };
   // Newest first: tables of level 0 one by one, those of another level as the run they are.
   const FileList& of_plan = inputs.plan.inputs;
   for (size_t begin = 0, end = 0; begin < of_plan.size(); begin = end) {
     const int level = of_plan[begin]->level;
     for (end = begin + 1; level > 0 && end < of_plan.size() && of_plan[end]->level == level;) ++end;
-    const LevelIterator::Tables run(of_plan.data() + begin, end - begin);
-    children.push_back(std::make_unique<LevelIterator>(run, new_source()));
+    add({of_plan.data() + begin, end - begin});
   }
-  if (!inputs.plan.next_inputs.empty()) {
-    children.push_back(std::make_unique<LevelIterator>(inputs.plan.next_inputs, new_source()));
-  }
+  if (!inputs.plan.next_inputs.empty()) add(inputs.plan.next_inputs);
   for (const auto* files : {&inputs.plan.inputs, &inputs.plan.next_inputs}) {
     for (const FileRef& file : *files) result.bytes_read += file->size_bytes;
   }
-  MergingIterator merge(std::move(children));
+  MergingIterator<Direction::kForward> merge(std::move(children));
   Compaction compaction(context, inputs, &result);
   result.status = compaction.Run(merge);
   if (!result.status.ok()) compaction.RemoveAll();

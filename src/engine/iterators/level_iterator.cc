@@ -7,24 +7,32 @@
 
 namespace varve {
 
-void LevelIterator::SeekToFirst() {
-  if (Enter(0)) table_->SeekToFirst();
+template <Direction direction>
+void LevelIterator<direction>::SeekToFirst() {
+  if (Enter(FirstOf<direction>(tables_.size()))) table_->SeekToFirst();
 }
 
-void LevelIterator::Seek(Slice target) {
-  const auto table =
-      std::partition_point(tables_.begin(), tables_.end(),
-                           [target](const FileRef& file) { return file->largest < target; });
-  if (Enter(static_cast<size_t>(table - tables_.begin()))) table_->Seek(target);
+template <Direction direction>
+void LevelIterator<direction>::Seek(Slice target) {
+  // The first of the walk that has anything on its side of the target.
+  const auto behind =
+      std::partition_point(tables_.begin(), tables_.end(), [target](const FileRef& file) {
+        const Slice key = direction == Direction::kForward ? file->largest : file->smallest;
+        return key < target;
+      });
+  const auto passed = static_cast<size_t>(behind - tables_.begin());
+  if (Enter(direction == Direction::kForward ? passed : passed - 1)) table_->Seek(target);
 }
 
-void LevelIterator::Next() {
+template <Direction direction>
+void LevelIterator<direction>::Next() {
   DCHECK(Valid());
   table_->Next();
   SkipEnded();
 }
 
-bool LevelIterator::Enter(size_t i) {
+template <Direction direction>
+bool LevelIterator<direction>::Enter(size_t i) {
   if (table_ && table_index_ == i) return true;
   table_.reset();
   table_index_ = i;
@@ -33,9 +41,13 @@ bool LevelIterator::Enter(size_t i) {
   return true;
 }
 
-void LevelIterator::SkipEnded() {
+template <Direction direction>
+void LevelIterator<direction>::SkipEnded() {
   if (table_->Valid() || !table_->status().ok()) return;
-  if (Enter(table_index_ + 1)) table_->SeekToFirst();
+  if (Enter(NextOf<direction>(table_index_))) table_->SeekToFirst();
 }
+
+template class LevelIterator<Direction::kForward>;
+template class LevelIterator<Direction::kBackward>;
 
 }  // namespace varve

@@ -1,4 +1,4 @@
-// engine/iterators/level_iterator.h: disjoint tables, one after the other.
+// engine/iterators/level_iterator.h: disjoint tables, one after the other, from either end.
 //
 // What a deeper level looks like to a merge: one child, however many tables there are. Only the
 // table the walk is in costs anything. Threads: one at a time, that of its BlockSource.
@@ -13,14 +13,16 @@
 
 namespace varve {
 
+// In key order, whatever the direction.
+using LevelTables = std::span<const FileRef>;
+
+template <Direction direction>
 class LevelIterator final : public EntryIterator {
  public:
-  using Tables = std::span<const FileRef>;
-
   // REQUIRES: each table's smallest key is greater than the largest of the table before.
   // `tables` is borrowed, as from a Version that the caller holds: it and `source` must outlive
   // the iterator.
-  LevelIterator(Tables tables, BlockSource& source) : tables_(tables), source_(source) {}
+  LevelIterator(LevelTables tables, BlockSource& source) : tables_(tables), source_(source) {}
 
   void SeekToFirst() override;
   void Seek(Slice target) override;
@@ -36,10 +38,10 @@ class LevelIterator final : public EntryIterator {
   // At the end of a table: to the first entry of the next.
   void SkipEnded();
 
-  const Tables tables_;
+  const LevelTables tables_;
   BlockSource& source_;
   size_t table_index_ = 0;
-  std::optional<TableIterator> table_;
+  std::optional<TableIterator<direction>> table_;
 };
 
 }  // namespace varve

@@ -7,7 +7,9 @@
 
 namespace varve {
 
-MergingIterator::MergingIterator(std::vector<std::unique_ptr<EntryIterator>> children)
+template <Direction direction>
+// NOLINTNEXTLINE: its elements are moved, if not itself
+MergingIterator<direction>::MergingIterator(std::vector<std::unique_ptr<EntryIterator>> children)
     : losers_(children.size()) {
   children_.reserve(children.size());
   for (std::unique_ptr<EntryIterator>& child : children) {
@@ -15,7 +17,8 @@ MergingIterator::MergingIterator(std::vector<std::unique_ptr<EntryIterator>> chi
   }
 }
 
-void MergingIterator::SeekToFirst() {
+template <Direction direction>
+void MergingIterator<direction>::SeekToFirst() {
   status_ = Status::Ok();
   for (Child& child : children_) {
     child.iterator->SeekToFirst();
@@ -24,7 +27,8 @@ void MergingIterator::SeekToFirst() {
   PlayAll();
 }
 
-void MergingIterator::Seek(Slice target) {
+template <Direction direction>
+void MergingIterator<direction>::Seek(Slice target) {
   status_ = Status::Ok();
   for (Child& child : children_) {
     child.iterator->Seek(target);
@@ -33,14 +37,16 @@ void MergingIterator::Seek(Slice target) {
   PlayAll();
 }
 
-void MergingIterator::Next() {
+template <Direction direction>
+void MergingIterator<direction>::Next() {
   DCHECK(valid_);
   children_[winner_].iterator->Next();
   Refresh(&children_[winner_]);
   ReplayWinner();
 }
 
-void MergingIterator::Refresh(Child* child) {
+template <Direction direction>
+void MergingIterator<direction>::Refresh(Child* child) {
   child->valid = child->iterator->Valid();
   if (child->valid) {
     child->key = child->iterator->entry().key;
@@ -51,15 +57,18 @@ void MergingIterator::Refresh(Child* child) {
   if (!status.ok() && (status_.ok() || status_.is_pending())) status_ = std::move(status);
 }
 
-bool MergingIterator::Before(size_t a, size_t b) const {
+template <Direction direction>
+bool MergingIterator<direction>::Before(size_t a, size_t b) const {
   const Child& left = children_[a];
   const Child& right = children_[b];
   if (!left.valid || !right.valid) return left.valid;
-  const int order = left.key.compare(right.key);
+  const int order =
+      direction == Direction::kForward ? left.key.compare(right.key) : right.key.compare(left.key);
   return order < 0 || (order == 0 && a < b);
 }
 
-void MergingIterator::PlayAll() {
+template <Direction direction>
+void MergingIterator<direction>::PlayAll() {
   const size_t n = children_.size();
   valid_ = false;
   if (n == 0) return;
@@ -79,7 +88,8 @@ void MergingIterator::PlayAll() {
   valid_ = status_.ok() && children_[winner_].valid;
 }
 
-void MergingIterator::ReplayWinner() {
+template <Direction direction>
+void MergingIterator<direction>::ReplayWinner() {
   size_t winner = winner_;
   for (size_t node = (winner + children_.size()) / 2; node >= 1; node /= 2) {
     if (Before(losers_[node], winner)) std::swap(losers_[node], winner);
@@ -94,5 +104,8 @@ void NewestIterator::Next() {
     entries_->Next();
   } while (entries_->Valid() && entries_->entry().key == key_);
 }
+
+template class MergingIterator<Direction::kForward>;
+template class MergingIterator<Direction::kBackward>;
 
 }  // namespace varve

@@ -1,9 +1,9 @@
 // engine/iterators/merging_iterator.h: many sorted sources as one.
 //
-// MergingIterator yields every entry of every child in key order; where several have the same key,
-// the newest child's first. NewestIterator lets only that first one through. Together they are the
-// view of the tree that a scan walks; a compaction that has to see shadowed entries takes the merge
-// alone.
+// MergingIterator yields every entry of every child, in the direction that all of them have; where
+// several have the same key, the newest child's first, in both directions. NewestIterator lets only
+// that first one through. Together they are the view of the tree that a scan walks; a compaction that
+// has to see shadowed entries takes the merge alone.
 //
 // The merge is a loser tree (Knuth, The Art of Computer Programming, vol. 3, 5.4.1): a step replays
 // one path, which takes log2(children) comparisons, half of what a binary heap takes.
@@ -25,6 +25,7 @@
 
 namespace varve {
 
+template <Direction direction>
 class MergingIterator final : public EntryIterator {
  public:
   // Newest first. No child has the same key twice. There may be none.

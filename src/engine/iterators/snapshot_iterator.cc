@@ -34,10 +34,11 @@ SnapshotIterator::SnapshotIterator(std::shared_ptr<const PinnedState> state, Tab
     if (!version.level(level).empty()) runs.push_back(static_cast<size_t>(level));
   }
   std::vector<std::unique_ptr<EntryIterator>> children;
-  AddChildrenOf(
+  AddChildrenOf<Direction::kForward>(
       version, runs, lower_, upper_,
       [this]() -> BlockSource& { return sources_.emplace_back(tables_); }, &children);
-  merge_ = std::make_unique<NewestIterator>(std::make_unique<MergingIterator>(std::move(children)));
+  merge_ = std::make_unique<NewestIterator>(
+      std::make_unique<MergingIterator<Direction::kForward>>(std::move(children)));
 }
 
 void SnapshotIterator::Seek(Slice target) {

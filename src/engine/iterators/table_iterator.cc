@@ -5,24 +5,30 @@
 
 namespace varve {
 
-void TableIterator::SeekToFirst() {
-  if (EnterTable() && EnterPartition(0) && EnterBlock(0)) block_.SeekToFirst();
+template <Direction direction>
+void TableIterator<direction>::SeekToFirst() {
+  if (EnterTable() && EnterPartition(FirstOf<direction>(table_->partition_count()))) {
+    EnterFirstBlock();
+  }
 }
 
-void TableIterator::Seek(Slice target) {
+template <Direction direction>
+void TableIterator<direction>::Seek(Slice target) {
   if (!EnterTable() || !EnterPartition(table_->FindPartition(target))) return;
   if (!EnterBlock(partition_->FindIndex(target))) return;
   block_.Seek(target);
   if (!block_.Valid()) NextBlock();
 }
 
-void TableIterator::Next() {
+template <Direction direction>
+void TableIterator<direction>::Next() {
   DCHECK(Valid());
   block_.Next();
   if (!block_.Valid()) NextBlock();
 }
 
-bool TableIterator::EnterTable() {
+template <Direction direction>
+bool TableIterator<direction>::EnterTable() {
   status_ = Status::Ok();
   if (table_) return true;
   Result<std::shared_ptr<const TableReader>> table = source_.Open(*file_);
@@ -31,7 +37,8 @@ bool TableIterator::EnterTable() {
   return true;
 }
 
-bool TableIterator::EnterPartition(size_t i) {
+template <Direction direction>
+bool TableIterator<direction>::EnterPartition(size_t i) {
   if (partition_ && partition_index_ == i) return true;
   block_.Reset(nullptr);
   partition_.reset();
@@ -42,7 +49,8 @@ bool TableIterator::EnterPartition(size_t i) {
   return true;
 }
 
-bool TableIterator::EnterBlock(size_t i) {
+template <Direction direction>
+bool TableIterator<direction>::EnterBlock(size_t i) {
   if (block_.block() && block_index_ == i) return true;  // A seek within the same block.
   Result<std::shared_ptr<const Block>> block = source_.Fetch(table_, partition_, i);
   if (!block.ok()) return Fail(block.status());
@@ -51,19 +59,30 @@ bool TableIterator::EnterBlock(size_t i) {
   return true;
 }
 
-void TableIterator::NextBlock() {
-  if (block_index_ + 1 < partition_->blocks()) {
-    if (EnterBlock(block_index_ + 1)) block_.SeekToFirst();
-    return;
-  }
-  if (partition_index_ + 1 == table_->partition_count()) return;  // The end.
-  if (EnterPartition(partition_index_ + 1) && EnterBlock(0)) block_.SeekToFirst();
+template <Direction direction>
+void TableIterator<direction>::EnterFirstBlock() {
+  if (EnterBlock(FirstOf<direction>(partition_->blocks()))) block_.SeekToFirst();
 }
 
-bool TableIterator::Fail(Status status) {
+template <Direction direction>
+void TableIterator<direction>::NextBlock() {
+  if (const size_t next = NextOf<direction>(block_index_); next < partition_->blocks()) {
+    if (EnterBlock(next)) block_.SeekToFirst();
+    return;
+  }
+  const size_t next = NextOf<direction>(partition_index_);
+  if (next >= table_->partition_count()) return;  // The end.
+  if (EnterPartition(next)) EnterFirstBlock();
+}
+
+template <Direction direction>
+bool TableIterator<direction>::Fail(Status status) {
   block_.Reset(nullptr);
   status_ = std::move(status);
   return false;
 }
+
+template class TableIterator<Direction::kForward>;
+template class TableIterator<Direction::kBackward>;
 
 }  // namespace varve

@@ -1,4 +1,4 @@
-// engine/iterators/table_iterator.h: the entries of one table, in order.
+// engine/iterators/table_iterator.h: the entries of one table, in order or in reverse order.
 //
 // Three levels: the table, opened when the walk begins; a partition of it; and an iterator over one of that
 // one's blocks. Each is fetched when the walk comes to it. Threads: one at a time, that of its BlockSource.
@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "engine/iterators/block_source.h"
@@ -14,6 +15,7 @@
 
 namespace varve {
 
+template <Direction direction>
 class TableIterator final : public EntryIterator {
  public:
   // `source` must outlive the iterator.
@@ -28,11 +30,16 @@ class TableIterator final : public EntryIterator {
   const Entry& entry() const override { return block_.entry(); }
 
  private:
+  using InBlock =
+      std::conditional_t<direction == Direction::kForward, BlockIterator, BackwardBlockIterator>;
+
   // Each fetches what it is named for, unless it is there already; false, with a status, if it cannot be had.
   bool EnterTable();
   bool EnterPartition(size_t i);
   bool EnterBlock(size_t i);  // of the partition
-  // From behind a block's last entry to the first of the next one, if there is one.
+  // Of the partition: to its first entry.
+  void EnterFirstBlock();
+  // When a block has ended: to the first entry of the next one, if there is one.
   void NextBlock();
   bool Fail(Status status);
 
@@ -42,7 +49,7 @@ class TableIterator final : public EntryIterator {
   size_t partition_index_ = 0;
   std::shared_ptr<const Partition> partition_;
   size_t block_index_ = 0;
-  BlockIterator block_;
+  InBlock block_;
   Status status_;
 };
 

@@ -192,30 +192,35 @@ Result<std::shared_ptr<const Block>> TableReader::TryReadBlock(BlockHandle handl
 }
 
 Result<std::shared_ptr<const Block>> TableReader::ReadBlocks(
-    const Partition& partition, size_t i, size_t blocks,
-    std::vector<PlacedBlock>* following) const {
-  const BlockHandle first = partition.BlockAt(i);
-  size_t end = i + 1;
-  while (end < std::min(i + blocks, partition.blocks()) &&
-         partition.BlockAt(end).end() - first.offset <= kReadAheadBytesMax) {
-    ++end;
-  }
-  if (end == i + 1) return ReadBlock(first);
-  const auto size = static_cast<size_t>(partition.BlockAt(end - 1).end() - first.offset);
-  const auto bytes = std::make_unique_for_overwrite<char[]>(size);
-  // If not all of it can be read, the first one may still be.
-  if (!ReadBytes(first.offset, size, bytes.get()).ok()) return ReadBlock(first);
-  const auto decode = [&](BlockHandle handle) {
-    const auto stored_size = static_cast<size_t>(handle.size) + kTrailerBytes;
-    return DecodeBlock(handle, Slice(bytes.get() + (handle.offset - first.offset), stored_size));
+    const Partition& partition, size_t asked, size_t begin, size_t end,
+    std::vector<PlacedBlock>* others) const {
+  const BlockHandle handle = partition.BlockAt(asked);
+  const auto fits = [&partition](size_t first, size_t last) {
+    const uint64_t bytes = partition.BlockAt(last).end() - partition.BlockAt(first).offset;
+    return bytes <= kReadAheadBytesMax;
   };
-  for (size_t next = i + 1; next < end; ++next) {
-    const BlockHandle handle = partition.BlockAt(next);
-    if (Result<std::shared_ptr<const Block>> block = decode(handle); block.ok()) {
-      following->push_back({handle.offset, std::move(*block)});
+  size_t first = asked;
+  size_t last = asked;
+  while (last + 1 < end && fits(first, last + 1)) ++last;
+  while (first > begin && fits(first - 1, last)) --first;
+  if (first == last) return ReadBlock(handle);
+  const uint64_t offset = partition.BlockAt(first).offset;
+  const auto size = static_cast<size_t>(partition.BlockAt(last).end() - offset);
+  const auto bytes = std::make_unique_for_overwrite<char[]>(size);
+  // If not all of it can be read, the one asked for may still be.
+  if (!ReadBytes(offset, size, bytes.get()).ok()) return ReadBlock(handle);
+  const auto decode = [&](BlockHandle block) {
+    const auto stored_size = static_cast<size_t>(block.size) + kTrailerBytes;
+    return DecodeBlock(block, Slice(bytes.get() + (block.offset - offset), stored_size));
+  };
+  for (size_t i = first; i <= last; ++i) {
+    if (i == asked) continue;
+    const BlockHandle other = partition.BlockAt(i);
+    if (Result<std::shared_ptr<const Block>> block = decode(other); block.ok()) {
+      others->push_back({other.offset, std::move(*block)});
     }
   }
-  return decode(first);
+  return decode(handle);
 }
 
 Status TableReader::ReadBytes(uint64_t offset, size_t size, char* to) const {

@@ -71,11 +71,12 @@ class TableReader {
     uint64_t offset;
     std::shared_ptr<const Block> block;
   };
-  // Block `i` of the partition, and in `following` up to blocks - 1 of those behind it, by one read. It is the first one
-  // alone that may fail; what lies beyond kReadAheadBytesMax is left out, and what is damaged. May wait for the disk.
-  Result<std::shared_ptr<const Block>> ReadBlocks(const Partition& partition, size_t i,
-                                                  size_t blocks,
-                                                  std::vector<PlacedBlock>* following) const;
+  // Block `asked` of the partition, and in `others` the rest of [begin, end), by one read. The one asked for
+  // alone may fail; what is damaged of the others is left out, and what is too far from it: the read takes
+  // kReadAheadBytesMax at most. May wait for the disk.
+  Result<std::shared_ptr<const Block>> ReadBlocks(const Partition& partition, size_t asked,
+                                                  size_t begin, size_t end,
+                                                  std::vector<PlacedBlock>* others) const;
 
   // For who reads by other ways, such as many blocks at once: the file and its bytes, and what is made from
   // handle.size + kTrailerBytes of them.

@@ -19,6 +19,7 @@
 #include "base/random.h"
 #include "data/key_format.h"
 #include "engine/engine.h"
+#include "tests/support/map_scan.h"
 
 namespace varve {
 
@@ -70,7 +71,10 @@ class FakeEngine final : public Engine {
   }
 
   std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope& scope) override {
-    return std::make_unique<Iterator>(*this, std::string(lower), std::string(upper), scope);
+    return std::make_unique<Iterator>(*this, Direction::kForward, lower, upper, scope);
+  }
+  std::unique_ptr<EntryIterator> ScanBackward(Slice lower, Slice upper, ReadScope& scope) override {
+    return std::make_unique<Iterator>(*this, Direction::kBackward, lower, upper, scope);
   }
 
   Status RandomKey(Slice prefix, ReadScope& scope, std::string* key) override {
@@ -132,17 +136,20 @@ class FakeEngine final : public Engine {
  private:
   class Iterator final : public EntryIterator {
    public:
-    Iterator(FakeEngine& engine, std::string lower, std::string upper, ReadScope& scope)
-        : engine_(engine), lower_(std::move(lower)), upper_(std::move(upper)), scope_(scope) {}
+    Iterator(FakeEngine& engine, Direction direction, Slice lower, Slice upper, ReadScope& scope)
+        : engine_(engine), walk_(engine.records_, direction, lower, upper), scope_(scope) {}
 
-    void SeekToFirst() override { Seek(lower_); }
+    void SeekToFirst() override {
+      walk_.SeekToFirst();
+      Settle();
+    }
     void Seek(Slice target) override {
-      at_ = engine_.records_.lower_bound(std::max(std::string(target), lower_));
+      walk_.Seek(target);
       Settle();
     }
     void Next() override {
       CHECK(valid_);
-      ++at_;
+      walk_.Next();
       Settle();
     }
     bool Valid() const override { return valid_; }
@@ -154,17 +161,17 @@ class FakeEngine final : public Engine {
 
    private:
     void Settle() {
-      valid_ = at_ != engine_.records_.end() && (upper_.empty() || at_->first < upper_);
+      valid_ = walk_.Valid();
       if (!engine_.read_error.ok()) {
         status_ = engine_.read_error;
-      } else if (valid_ && engine_.MustWait(at_->first, scope_)) {
+      } else if (valid_ && engine_.MustWait(walk_.item().first, scope_)) {
         status_ = Status::Pending();
       }
       valid_ = valid_ && status_.ok();
       if (!valid_) return;
-      const Stored& stored = at_->second;
+      const auto& [key, stored] = walk_.item();
       entry_ = {};
-      entry_.key = at_->first;
+      entry_.key = key;
       entry_.kind = stored.kind;
       entry_.tag = stored.tag;
       entry_.expire_at_ms = stored.expire_at_ms;
@@ -172,9 +179,8 @@ class FakeEngine final : public Engine {
     }
 
     FakeEngine& engine_;
-    const std::string lower_, upper_;
+    MapScan<std::map<std::string, Stored>> walk_;
     ReadScope& scope_;
-    std::map<std::string, Stored>::const_iterator at_;
     bool valid_ = false;
     Status status_;
     Entry entry_;

@@ -13,6 +13,7 @@
 
 #include "data/key_format.h"
 #include "engine/engine.h"
+#include "tests/support/map_scan.h"
 
 namespace varve {
 
@@ -53,7 +54,10 @@ class ScriptedEngine final : public Engine {
   }
 
   std::unique_ptr<EntryIterator> Scan(Slice lower, Slice upper, ReadScope&) override {
-    return std::make_unique<Iterator>(map_, std::string(lower), std::string(upper));
+    return std::make_unique<Iterator>(map_, Direction::kForward, lower, upper);
+  }
+  std::unique_ptr<EntryIterator> ScanBackward(Slice lower, Slice upper, ReadScope&) override {
+    return std::make_unique<Iterator>(map_, Direction::kBackward, lower, upper);
   }
 
   Status RandomKey(Slice prefix, ReadScope&, std::string* key) override {
@@ -148,29 +152,35 @@ class ScriptedEngine final : public Engine {
 
   class Iterator final : public EntryIterator {
    public:
-    Iterator(const Map& map, std::string lower, std::string upper)
-        : map_(map), lower_(std::move(lower)), upper_(std::move(upper)), at_(map.end()) {}
-    void SeekToFirst() override { Seek(lower_); }
-    void Seek(Slice target) override { Place(map_.lower_bound(std::string(target))); }
-    void Next() override { Place(std::next(at_)); }
-    bool Valid() const override { return at_ != map_.end(); }
+    Iterator(const Map& map, Direction direction, Slice lower, Slice upper)
+        : walk_(map, direction, lower, upper) {}
+    void SeekToFirst() override {
+      walk_.SeekToFirst();
+      Settle();
+    }
+    void Seek(Slice target) override {
+      walk_.Seek(target);
+      Settle();
+    }
+    void Next() override {
+      walk_.Next();
+      Settle();
+    }
+    bool Valid() const override { return walk_.Valid(); }
     Status status() const override { return Status::Ok(); }
     const Entry& entry() const override { return entry_; }
 
    private:
-    void Place(Map::const_iterator to) {
-      if (to != map_.end() && !upper_.empty() && to->first >= upper_) to = map_.end();
-      at_ = to;
-      if (at_ == map_.end()) return;
+    void Settle() {
+      if (!walk_.Valid()) return;
+      const auto& [key, record] = walk_.item();
       entry_ = Entry();
-      entry_.key = at_->first;
-      entry_.tag = at_->second.tag;
-      entry_.expire_at_ms = at_->second.expire_at_ms;
-      entry_.value = at_->second.value;
+      entry_.key = key;
+      entry_.tag = record.tag;
+      entry_.expire_at_ms = record.expire_at_ms;
+      entry_.value = record.value;
     }
-    const Map& map_;
-    const std::string lower_, upper_;
-    Map::const_iterator at_;
+    MapScan<Map> walk_;
     Entry entry_;
   };
 
