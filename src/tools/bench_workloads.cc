@@ -12,6 +12,8 @@ namespace {
 
 // Operations of a turn, as many as the server runs for one client. See server/dispatch.h.
 constexpr uint64_t kTurnOperations = 64;
+// Entries of a turn, of a walk.
+constexpr uint64_t kTurnEntries = 4096;
 // Synced writes take long: as with db_bench there are fewer of them, for each writer.
 constexpr uint64_t kSyncedPart = 1000;
 
@@ -27,6 +29,8 @@ constexpr BenchWorkload kWorkloads[] = {
     {"fillsync", "num / 1000 writes of each writer, each synced", true, &BenchRunner::FillSync},
     {"readrandom", "gets random keys", false, &BenchRunner::ReadRandom},
     {"readmissing", "gets keys that are not there", false, &BenchRunner::ReadMissing},
+    {"readseq", "walks over keys in order, from the first on", false, &BenchRunner::ReadSeq},
+    {"readreverse", "walks over keys in reverse order, from the last on", false, &BenchRunner::ReadReverse},
     {"seekrandom", "begins a scan at random keys", false, &BenchRunner::SeekRandom},
     {"readwhilewriting", "readrandom, with writes in between", false, &BenchRunner::ReadWhileWriting},
     {"waitforcompaction", "until flushes and compactions have ended", false, &BenchRunner::WaitForCompaction},
@@ -252,18 +256,12 @@ Status BenchRunner::Seek(uint64_t number, BenchResult* result) {
     for (it->SeekToFirst(); it->Valid(); it->Next()) {
       const Entry& entry = it->entry();
       if (entry.kind != EntryKind::kPut) continue;
-      Value value;
-      value.bytes = entry.value;
-      if (entry.in_value_file) {
-        const Status got = db_.engine().Get(entry.key, scope_, &value);
-        if (got.is_pending()) break;
-        if (!got.ok()) return got;
-      }
-      if (entry.key < key || !values_.Fits(NumberOf(entry.key), value.bytes)) {
-        return WrongValue(entry.key);
-      }
+      const Result<uint64_t> size = Look(entry);
+      if (size.status().is_pending()) break;
+      if (!size.ok()) return size.status();
+      if (entry.key < key) return WrongValue(entry.key);
       exact |= entry.key == key;
-      bytes += entry.key.size() + value.bytes.size();
+      bytes += *size;
       if (++met > options_.seek_nexts) break;
     }
     if (scope_.waiting() || (!it->Valid() && it->status().is_pending())) {
@@ -275,6 +273,52 @@ Status BenchRunner::Seek(uint64_t number, BenchResult* result) {
     result->bytes += bytes;
     return it->Valid() ? Status::Ok() : it->status();
   }
+}
+
+Result<uint64_t> BenchRunner::Look(const Entry& entry) {
+  Value value;
+  value.bytes = entry.value;
+  if (entry.in_value_file) RETURN_IF_ERROR(db_.engine().Get(entry.key, scope_, &value));
+  if (!values_.Fits(NumberOf(entry.key), value.bytes)) return WrongValue(entry.key);
+  return entry.key.size() + value.bytes.size();
+}
+
+Status BenchRunner::ReadSeq(BenchResult* result) { return Walk(Direction::kForward, result); }
+
+Status BenchRunner::ReadReverse(BenchResult* result) { return Walk(Direction::kBackward, result); }
+
+Status BenchRunner::Walk(Direction direction, BenchResult* result) {
+  const bool forward = direction == Direction::kForward;
+  const uint64_t count = options_.read_operations();
+  std::string bound;  // what is behind it has been met
+  scope_.Reset();
+  while (result->operations < count) {
+    const std::unique_ptr<EntryIterator> it =
+        forward ? db_.engine().Scan(bound, Slice(), scope_)
+                : db_.engine().ScanBackward(Slice(), bound, scope_);
+    it->SeekToFirst();
+    for (uint64_t left = std::min(kTurnEntries, count - result->operations);
+         it->Valid() && left > 0; it->Next(), --left) {
+      const Entry& entry = it->entry();
+      if (entry.kind == EntryKind::kPut) {
+        const Result<uint64_t> size = Look(entry);
+        if (size.status().is_pending()) break;
+        if (!size.ok()) return size.status();
+        result->bytes += *size;
+        ++result->operations;
+      }
+      bound.assign(entry.key);
+      if (forward) bound.push_back('\0');
+    }
+    if (!it->Valid() && !it->status().is_pending()) return it->status();
+    if (scope_.waiting()) {
+      db_.WaitFor(scope_);
+    } else {
+      scope_.Reset();
+      db_.Turn();
+    }
+  }
+  return Status::Ok();
 }
 
 Status BenchRunner::ReadWhileWriting(BenchResult* result) {

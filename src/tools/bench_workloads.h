@@ -90,6 +90,8 @@ class BenchRunner {
   Status FillSync(BenchResult* result);
   Status ReadRandom(BenchResult* result);
   Status ReadMissing(BenchResult* result);
+  Status ReadSeq(BenchResult* result);
+  Status ReadReverse(BenchResult* result);
   Status SeekRandom(BenchResult* result);
   Status ReadWhileWriting(BenchResult* result);
   Status WaitForCompaction(BenchResult* result);
@@ -110,6 +112,10 @@ class BenchRunner {
   // Gets a key and checks its value; waits if it must.
   Status Get(Slice key, uint64_t number, BenchResult* result);
   Status Seek(uint64_t number, BenchResult* result);
+  // Meets as many keys as there are reads, if there are so many.
+  Status Walk(Direction direction, BenchResult* result);
+  // The bytes of a scan's entry and its value, which is checked; kPending: `scope_` waits for it.
+  Result<uint64_t> Look(const Entry& entry);
 
   const BenchOptions& options_;
   BenchDatabase& db_;

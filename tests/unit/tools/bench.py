@@ -7,8 +7,8 @@ import sys
 import tempfile
 
 TOOL = os.path.abspath(os.environ.get("VARVE_TOOL", "build/varve-tool"))
-WORKLOADS = ["fillseq", "fillrandom", "overwrite", "waitforcompaction", "readrandom", "readmissing",
-             "seekrandom", "readwhilewriting", "fillsync"]
+WORKLOADS = ["fillseq", "readseq", "readreverse", "fillrandom", "overwrite", "waitforcompaction",
+             "readrandom", "readmissing", "seekrandom", "readwhilewriting", "fillsync"]
 failed = 0
 
 
