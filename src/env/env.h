@@ -69,9 +69,9 @@ enum class Lane : unsigned char {
   kLog,         // log appends (and their syncs under `always`): one thread
   kSync,        // once-a-second log syncs, next segment's preallocation: one thread
   kManifest,    // version edits, obsolete files: one thread
-  kFlush,       // generations to tables, sorts that a scan waits for: one thread
+  kFlush,       // generations to tables: low priority, one thread
   kCompaction,  // tables to tables: low priority, two threads
-  kRead,        // cold blocks: several threads
+  kRead,        // cold blocks, sorts that a scan waits for: several threads
   kCheckpoint,  // links to tables, or copies of them: low priority, one thread
 };
 inline constexpr size_t kLanes = 7;

@@ -148,7 +148,7 @@ bool WorkerPool::StartThread(Lane which) {
 
 void WorkerPool::WorkerMain(Lane which) {
   LaneQueue& lane = lanes_[static_cast<size_t>(which)];
-  if (which == Lane::kCompaction || which == Lane::kCheckpoint) {
+  if (which == Lane::kFlush || which == Lane::kCompaction || which == Lane::kCheckpoint) {
     // Linux keeps the nice value per thread. Failing to yield is not worth an error.
     (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options_.background_nice);
   }
