@@ -162,6 +162,12 @@ def tombstones(directory):
     return json.loads(tool(SOUND, "stats", directory, "--json")[0])["all"]["tombstones"]
 
 
+def tombstones_between(directory, first, last):
+    """Of database 0. A table is compacted as a whole, so those of neighbours may have gone before."""
+    return sum(line["what"] == "delete" for line in
+               lines(SOUND, directory, "--from=!\\001" + first, "--to=!\\001" + last))
+
+
 def test_compact(directory):
     """Every twentieth key was deleted: nothing is left of those that are asked for."""
     for nobodys in (["--db=7"], ["--db=0", "--prefix=nobody"], ["--from=x", "--to=y"]):
@@ -170,14 +176,18 @@ def test_compact(directory):
     # The log went to tables on the way.
     deleted = tombstones(directory)
     check(deleted >= KEYS // 20, "%d tombstones of %d keys" % (deleted, KEYS // 20))
-    for some in (["--db=0", "--prefix=key000"], ["--db=0", "--from=key0010000", "--to=key002"],
-                 ["--from=!\\001key002", "--to=!\\001key003"]):
+    check(tombstones_between(directory, "key000", "key001") >= 500, "tombstones are not found")
+    for first, last, some in (
+            ("key000", "key001", ["--db=0", "--prefix=key000"]),
+            ("key0010000", "key002", ["--db=0", "--from=key0010000", "--to=key002"]),
+            ("key002", "key003", ["--from=!\\001key002", "--to=!\\001key003"])):
+        deleted = tombstones_between(directory, first, last)
         done = json.loads(tool(SOUND, "compact", directory, "--json", *some)[0])
-        check(deleted == 0 or done["compactions"] > 0, "%s: %r" % (some, done))
-        check(done["bytes_after"] <= done["bytes_before"], "%s: %r" % (some, done))
-        deleted = tombstones(directory)
+        check(done["compactions"] > 0 or deleted == 0, "%s, %d: %r" % (some, deleted, done))
+        check(tombstones_between(directory, first, last) == 0, "%s: %r" % (some, done))
+        # Filters are of another size in another level.
+        check(done["bytes_after"] <= done["bytes_before"] * 1.05, "%s: %r" % (some, done))
         tool(SOUND, "check", directory)
-    check(deleted < KEYS // 20, "all tombstones are left")
     out, error = tool(SOUND, "compact", directory)
     check(out.startswith(directory + ": ") and " before, " in out and error == "", out + error)
     check(tombstones(directory) == 0, "tombstones are left")
