@@ -111,13 +111,15 @@ void ClientsSection(const InfoSource& source, Lines& out) {
   out.Count("clients_in_timeout_table", 0);
 }
 
-// All parts of RSS that are known, without one counted twice, and what is left: pages that the allocator believes
-// to be there and are not, stacks, what is too small to be counted. tests/integration/memory.py holds it to a tenth.
+// All parts of RSS that are known, without one counted twice, and what is left: stacks, what is too small to be
+// counted. tests/integration/memory.py holds it to a tenth. The allocator counts pages that nobody has touched as
+// resident; it has at most what the kernel says is in memory and of no file.
 void AccountForMemory(const InfoSource& source, const EngineStats& engine,
                       const ProcessMemory& process, Lines& out) {
   const uint64_t clients = source.clients.memory_bytes();
-  const uint64_t allocator =
-      process.resident_bytes - std::min(process.resident_bytes, process.allocated_bytes);
+  const uint64_t anonymous = process.rss_bytes - std::min(process.rss_bytes, process.file_bytes);
+  const uint64_t resident = std::min(process.resident_bytes, anonymous);
+  const uint64_t allocator = resident - std::min(resident, process.allocated_bytes);
   const uint64_t accounted = engine.record_bytes + engine.slot_bytes + engine.list_bytes +
                              engine.block_cache_bytes + engine.index_and_filter_bytes +
                              engine.log_pending_bytes + engine.job_bytes + clients +
