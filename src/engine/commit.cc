@@ -67,6 +67,7 @@ uint64_t EngineImpl::Commit(Batch& batch) {
   ++stats_.commits;
   active_->last_group = group;
   active_->log_bytes += batch.size_bytes();
+  turn_bytes_ += batch.size_bytes();
   last_commit_group_ = log_->Append(batch);
   return last_commit_group_;
 }
@@ -207,6 +208,7 @@ bool EngineImpl::GenerationIsFull() const {
 }
 
 void EngineImpl::EndTurn() {
+  PaceWriters();
   if (GenerationIsFull() && !log_failed_) Freeze();
   if (stats_.user_bytes_written != quiet_mark_bytes_) WatchForQuiet();
   if (!pins_.empty()) CollectPins();

@@ -5,11 +5,11 @@
 // slabs that have many free slots: a clean record is moved, or evicted if memory is short and nobody asked for it
 // lately. Dirty ones stay where they are, as generations and workers know their places; a flush makes them clean.
 //
-// A round is made in slices, and the next one begins only after nine times as long as it took.
+// A round is made in steps, with much rest between them. After a round that brought little there is none for a while, twice
+// as long each time: where records come and go all the time, slabs fill up as fast as they are emptied.
 //
 // Threads: loop.
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "base/heap.h"
@@ -20,25 +20,38 @@ namespace varve {
 namespace {
 
 constexpr size_t kStepSlots = 512;
+// The rest after a step is so many times as long as the step: a twentieth of the loop's time at most.
+constexpr uint64_t kStepRest = 19;
 // Slack of at most this part of the memory limit is left alone.
 constexpr uint64_t kSlackPart = 16;
 // A slab is worth emptying from so large a part of free slots on.
 constexpr size_t kFreePart = 4;
-// Of the loop's time rounds take one part in so many.
-constexpr uint64_t kTimePart = 10;
+// A round was worth it if no more of the slack is left.
+constexpr double kSlackLeftMax = 0.75;
+constexpr uint64_t kRoundRestUsMin = 10'000'000;
+constexpr uint64_t kRoundRestUsMax = 1'000'000'000;
 
 }  // namespace
 
 void EngineImpl::SetHeapSlack(uint64_t bytes) {
-  if (bytes <= options_.memory_limit_bytes / kSlackPart || defragmentation_.slots_left > 0) return;
-  if (env_.MonotonicUs() < defragmentation_.not_before_us) return;
-  defragmentation_.slots_left = records_.slot_count();
-  ScheduleUpkeep();
+  Defragmentation& round = defragmentation_;
+  if (round.slots_left > 0) return;
+  const uint64_t now_us = env_.MonotonicUs();
+  if (round.slack > 0) {
+    const bool worth_it =
+        static_cast<double>(bytes) <= kSlackLeftMax * static_cast<double>(round.slack);
+    round.rest_us = worth_it ? 0 : std::clamp(2 * round.rest_us, kRoundRestUsMin, kRoundRestUsMax);
+    round.not_before_us = now_us + round.rest_us;
+    round.slack = 0;
+  }
+  if (bytes <= options_.memory_limit_bytes / kSlackPart || now_us < round.not_before_us) return;
+  round.slack = bytes;
+  round.slots_left = records_.slot_count();
+  DefragmentSome();
 }
 
-bool EngineImpl::DefragmentSome() {
+void EngineImpl::DefragmentSome() {
   Defragmentation& round = defragmentation_;
-  if (round.slots_left == 0) return false;
   const uint64_t begin_us = env_.MonotonicUs();
   const size_t slots = std::min(kStepSlots, round.slots_left);
   std::vector<Record*> records;
@@ -63,11 +76,11 @@ bool EngineImpl::DefragmentSome() {
     }
   }
   round.slots_left = told ? round.slots_left - slots : 0;
-  const uint64_t now_us = env_.MonotonicUs();
-  round.took_us += now_us - begin_us;
-  if (round.slots_left > 0) return true;
-  round.not_before_us = now_us + (kTimePart - 1) * std::exchange(round.took_us, 0);
-  return false;
+  if (round.slots_left == 0) return;
+  const uint64_t rest_us = kStepRest * (env_.MonotonicUs() - begin_us);
+  env_.RunAfter(rest_us / 1000 + 1, [this, alive = alive()] {
+    if (!alive.expired() && !closing_) DefragmentSome();
+  });
 }
 
 }  // namespace varve

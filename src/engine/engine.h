@@ -104,7 +104,7 @@ class Engine {
   virtual void OnReported(std::function<void()> callback) = 0;
   // Syncs all that was committed, whatever the durability; `done` gets the outcome.
   virtual void Sync(std::function<void(Status)> done) = 0;
-  // How long a writer's next read from its socket should wait: 0 without debt. Rises smoothly.
+  // How long the next read from the socket of one who wrote in the turn that has ended should wait: see write_pacer.h.
   virtual uint64_t WriterDelayUs() const = 0;
 
   // --- Upkeep ---

@@ -44,6 +44,7 @@
 #include "engine/table/table_reader.h"
 #include "engine/version/manifest.h"
 #include "engine/version/pins.h"
+#include "engine/write_pacer.h"
 
 namespace varve {
 
@@ -178,6 +179,8 @@ class EngineImpl final : public Engine {
   };
   // Valid until the next call.
   std::span<const Candidate> FindCandidates(Slice key, uint64_t filter_hash);
+  // Begins to load what its filter will be looked at for.
+  static Candidate AskFilter(const LiveTables::Table& table, Slice key, uint64_t filter_hash);
   // What filters said in one lookup.
   struct FilterAnswers {
     uint64_t checks = 0;
@@ -344,14 +347,21 @@ class EngineImpl final : public Engine {
   // --- defragment.cc ---
   // One round of a hand over all records.
   struct Defragmentation {
-    size_t slots_left = 0;  // 0: no round is under way
-    uint64_t took_us = 0;
+    size_t slots_left = 0;       // 0: no round is under way
+    uint64_t slack = 0;          // when it began; 0: what it brought is known
+    uint64_t rest_us = 0;        // after the last one
     uint64_t not_before_us = 0;  // for the next one
     RecordTable::Hand hand;
   };
-  bool DefragmentSome();
+  void DefragmentSome();
 
   // --- upkeep.cc ---
+  struct WriteDebt {
+    double part = 0;  // of all that there may be
+    const char* of = "none";
+  };
+  WriteDebt write_debt() const;
+  void PaceWriters();
   void ScheduleUpkeep();
   void RunUpkeep();
   bool CleanSome();
@@ -428,6 +438,7 @@ class EngineImpl final : public Engine {
   std::set<uint64_t> busy_tables_;          // of the levels that a large compaction is at work in
   std::set<uint64_t> damaged_value_files_;  // as far as jobs have met what is damaged
   bool flush_running_ = false;
+  uint64_t flush_began_us_ = 0;
   bool compaction_running_ = false;
   bool large_compaction_running_ = false;      // see IsLarge
   uint64_t compaction_retry_delay_ms_ = 1000;  // doubles with every failure
@@ -447,6 +458,8 @@ class EngineImpl final : public Engine {
   bool removal_running_ = false;
   std::deque<std::shared_ptr<RangeCompaction>> range_compactions_;  // whose turn it is first
   uint64_t outside_bytes_ = 0;
+  WritePacer write_pacer_;
+  uint64_t turn_bytes_ = 0;  // of log, in this turn of the loop
 
   mutable EngineStats stats_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

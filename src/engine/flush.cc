@@ -41,6 +41,7 @@ constexpr int64_t kExpiryGraceMs = 60'000;
 void EngineImpl::MaybeFlush() {
   if (flush_running_ || frozen_.empty() || closing_) return;
   flush_running_ = true;
+  flush_began_us_ = env_.MonotonicUs();
   auto context = std::make_shared<TableJobContext>();
   context->options = options_;
   context->env = &env_;
@@ -120,6 +121,7 @@ void EngineImpl::GenerationInstalled() {
   ++stats_.flushes;
   stats_.last_flush_wall_ms = env_.WallMs();
   flush_running_ = false;
+  write_pacer_.Flushed(frozen_.front()->log_bytes, env_.MonotonicUs() - flush_began_us_);
   EndCompactionPause();       // things have changed
   frozen_.front()->due = {};  // the table tells from now on
   flushed_.push_back(std::move(frozen_.front()));

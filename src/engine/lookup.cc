@@ -73,21 +73,25 @@ void EngineImpl::Prefetch(std::span<const Slice> keys) {
 // than one.
 std::span<const EngineImpl::Candidate> EngineImpl::FindCandidates(Slice key, uint64_t filter_hash) {
   candidates_.clear();
-  const auto add = [&](const LiveTables::Table& live) {
-    Candidate candidate{live.cached.get(), nullptr};
-    if (const auto& reader = live.cached->reader()) {
-      candidate.partition = live.cached->partition(reader->FindPartition(key)).get();
-      if (candidate.partition != nullptr) candidate.partition->PrefetchFilter(filter_hash);
-    }
-    candidates_.push_back(candidate);
-  };
   for (const LiveTables::Table& table : tables_->levels[0]) {
-    if (table.meta->Spans(key)) add(table);
+    if (table.meta->Spans(key)) candidates_.push_back(AskFilter(table, key, filter_hash));
   }
   for (const size_t level : tables_->runs) {
-    if (const LiveTables::Table* table = tables_->Find(level, key)) add(*table);
+    if (const LiveTables::Table* table = tables_->Find(level, key)) {
+      candidates_.push_back(AskFilter(*table, key, filter_hash));
+    }
   }
   return candidates_;
+}
+
+EngineImpl::Candidate EngineImpl::AskFilter(const LiveTables::Table& table, Slice key,
+                                            uint64_t filter_hash) {
+  Candidate candidate{table.cached.get(), nullptr};
+  if (const auto& reader = table.cached->reader()) {
+    candidate.partition = table.cached->partition(reader->FindPartition(key)).get();
+    if (candidate.partition != nullptr) candidate.partition->PrefetchFilter(filter_hash);
+  }
+  return candidate;
 }
 
 Status EngineImpl::GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Value* value) {
@@ -182,8 +186,15 @@ bool EngineImpl::MayBeInTable(const Candidate& candidate, Slice key, uint64_t fi
   return partition == nullptr || (*partition)->MayContain(filter_hash);
 }
 
+// Most keys that are anywhere are in the last run: its filter is asked before all others.
 bool EngineImpl::MayBeInTables(Slice key) {
   const uint64_t filter_hash = FilterHash(key);
+  if (!tables_->runs.empty()) {
+    const LiveTables::Table* table = tables_->Find(tables_->runs.back(), key);
+    if (table != nullptr && MayBeInTable(AskFilter(*table, key, filter_hash), key, filter_hash)) {
+      return true;
+    }
+  }
   const std::span<const Candidate> candidates = FindCandidates(key, filter_hash);
   return std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& candidate) {
     return MayBeInTable(candidate, key, filter_hash);

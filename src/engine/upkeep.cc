@@ -8,11 +8,13 @@
 // Records of a flushed generation turn clean one by one, a slice of the list per turn of the loop; those that
 // were superseded are freed on the way.
 //
-// Backpressure: debt is how far the flushes, level 0 or the log are behind. Writers wait longer the
-// greater it is, smoothly, and readers not at all.
+// Backpressure: debt is how far the flushes, level 0 or the log are behind. The greater it is, the slower writers
+// may write (write_pacer.h), smoothly; readers do not wait.
 //
 // Threads: loop.
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "engine/engine_impl.h"
 
@@ -32,10 +34,8 @@ constexpr uint64_t kShrinkStepBytes = 1u << 20;
 constexpr uint64_t kHighMarkPercent = 82;
 constexpr uint64_t kLowMarkPercent = 80;
 
-// From kSlow to kMax the delay rises with the square of the debt.
-constexpr double kDelayMaxUs = 10'000;
-
-double Debt(double value, double slow, double max) {
+// 0 up to `slow`, 1 from `max` on.
+double DebtPart(double value, double slow, double max) {
   return value <= slow ? 0 : std::min((value - slow) / (max - slow), 1.0);
 }
 
@@ -95,7 +95,7 @@ void EngineImpl::SetOutsideMemory(uint64_t bytes) {
 void EngineImpl::ScheduleUpkeep() {
   if (upkeep_posted_ || closing_) return;
   const bool evict = memory_used() > high_mark();
-  const bool idle = flushed_.empty() && table_cache_.Fits() && defragmentation_.slots_left == 0;
+  const bool idle = flushed_.empty() && table_cache_.Fits();
   if (!evict && idle) return;
   upkeep_posted_ = true;
   env_.Post([this, alive = alive()] {
@@ -112,7 +112,6 @@ void EngineImpl::RunUpkeep() {
     more = CleanSome();
     more = EvictSome() || more;
     more = !table_cache_.MakeRoom() || more;
-    more = DefragmentSome() || more;
   }
   if (more) ScheduleUpkeep();
 }
@@ -187,19 +186,32 @@ uint64_t EngineImpl::dirty_bytes() const {
   return bytes;
 }
 
-uint64_t EngineImpl::WriterDelayUs() const {
+EngineImpl::WriteDebt EngineImpl::write_debt() const {
   const double generations =
       static_cast<double>(frozen_.size() + flushed_.size()) +
       static_cast<double>(active_->memory_bytes) / static_cast<double>(options_.generation_bytes);
-  const double debt = std::max(
-      {Debt(generations, options_.frozen_generations_slow + 1, options_.frozen_generations_max + 1),
-       Debt(static_cast<double>(tables_->levels[0].size()), options_.level0_tables_slow,
-            options_.level0_tables_max),
-       Debt(static_cast<double>(log_->pending_bytes()),
-            static_cast<double>(options_.log_pending_bytes_max) / 4,
-            static_cast<double>(options_.log_pending_bytes_max))});
-  return static_cast<uint64_t>(debt * debt * kDelayMaxUs);
+  const WriteDebt debts[] = {{DebtPart(generations, options_.frozen_generations_slow + 1,
+                                       options_.frozen_generations_max + 1),
+                              "flush"},
+                             {DebtPart(static_cast<double>(tables_->levels[0].size()),
+                                       options_.level0_tables_slow, options_.level0_tables_max),
+                              "level0"},
+                             {DebtPart(static_cast<double>(log_->pending_bytes()),
+                                       static_cast<double>(options_.log_pending_bytes_max) / 4,
+                                       static_cast<double>(options_.log_pending_bytes_max)),
+                              "log"}};
+  const WriteDebt& greatest =
+      *std::max_element(std::begin(debts), std::end(debts),
+                        [](const auto& a, const auto& b) { return a.part < b.part; });
+  return greatest.part > 0 ? greatest : WriteDebt{};
 }
+
+void EngineImpl::PaceWriters() {
+  const uint64_t bytes = std::exchange(turn_bytes_, 0);
+  if (bytes > 0) write_pacer_.Wrote(bytes, write_debt().part, env_.MonotonicUs());
+}
+
+uint64_t EngineImpl::WriterDelayUs() const { return write_pacer_.DelayUs(env_.MonotonicUs()); }
 
 EngineStats EngineImpl::stats() const {
   EngineStats stats = stats_;
@@ -207,6 +219,10 @@ EngineStats EngineImpl::stats() const {
   stats.flush_running = flush_running_;
   stats.compactions_running =
       (compaction_running_ ? 1u : 0u) + (large_compaction_running_ ? 1u : 0u);
+  const WriteDebt debt = write_debt();
+  stats.write_debt = debt.part;
+  stats.write_debt_of = debt.of;
+  stats.write_rate_max = write_pacer_.Rate(debt.part);
   stats.writer_delay_us = WriterDelayUs();
   if (const Status s = writable(); !s.ok()) stats.write_refusal = s.ToString();
   for (int level = 0; level < kLevels; ++level) {

@@ -30,9 +30,9 @@ struct WorkerPoolOptions {
   // By lane, in the order of enum Lane. Threads start when they are first needed. Readers are as many as reads that a
   // disk should have before it at a time.
   std::array<unsigned, kLanes> threads_max = {1, 1, 1, 1, 2, 32, 1};
-  // How much flushes, compaction and checkpoints yield to the loop, as nice(1) counts: where they share a core it loses
-  // none of its time to them. If they fall behind for that, writers are slowed (Engine::WriterDelayUs).
-  int background_nice = 10;
+  // How much flushes, compaction and checkpoints yield to the loop, as nice(1) counts. Where they share a core with it, no
+  // turn should wait for them; if they fall behind for that, writers are slowed (engine/write_pacer.h).
+  int background_nice = 19;
 };
 
 // A thread that takes no signals. `name`: at most 15 characters. Throws std::system_error if the system gives us no more.

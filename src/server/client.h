@@ -85,7 +85,6 @@ struct Client final : Connection::Owner {
   ListHook write_hook{this};    // has something to write at the end of this turn
   ListHook gate_hook{this};     // has replies that wait for the log
   uint64_t paused_until_us = 0;
-  uint64_t pause_owed_us = 0;  // delays shorter than a timer can measure add up here
 
   // --- For CLIENT LIST and limits. Times are the turn's. ---
   std::string peer, local;

@@ -19,7 +19,7 @@ constexpr size_t kSlicesPerWrite = 64;
 // A client is written to again at once only if what it took was limited by the number of slices.
 constexpr int kWritesPerTurnMax = 4;
 
-// Delays shorter than this are added up until a timer can measure them.
+// No timer measures what is shorter. The engine remembers it: see write_pacer.h.
 constexpr uint64_t kPauseUsMin = 1000;
 
 }  // namespace
@@ -159,11 +159,14 @@ void Turn::End() {
 
   if (!writing_.empty()) {
     const uint64_t delay_us = engine_.WriterDelayUs();
+    const uint64_t resume_at_us = delay_us >= kPauseUsMin ? env_.MonotonicUs() + delay_us : 0;
     const uint64_t reported_group = engine_.reported_group();
     while (Client* client = writing_.PopFront()) {
       if (client->state == ClientState::kGone) continue;
       WriteOut(*client, reported_group);
-      if (std::exchange(client->wrote, false) && delay_us > 0) PauseWriter(*client, delay_us);
+      if (std::exchange(client->wrote, false) && resume_at_us > 0) {
+        PauseWriter(*client, resume_at_us);
+      }
     }
   }
 
@@ -237,12 +240,9 @@ void Turn::AfterWrite(Client& client) {
 
 // --- Writers, when the engine is behind --------------------------------------------------------
 
-void Turn::PauseWriter(Client& client, uint64_t delay_us) {
+void Turn::PauseWriter(Client& client, uint64_t until_us) {
   if (client.state != ClientState::kReading && client.state != ClientState::kReady) return;
-  client.pause_owed_us += delay_us;
-  if (client.pause_owed_us < kPauseUsMin) return;
-  const uint64_t pause_us = std::exchange(client.pause_owed_us, 0);
-  client.paused_until_us = now_us() + pause_us;
+  client.paused_until_us = until_us;
   ++stats_.writers_paused;
   SetState(client, ClientState::kPaused);
   ArmResume(client.paused_until_us);

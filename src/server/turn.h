@@ -81,7 +81,7 @@ class Turn final : public ClientEvents {
   // Returns false if the client was dropped.
   bool SendUpTo(Client& client, uint64_t limit);
   void AfterWrite(Client& client);
-  void PauseWriter(Client& client, uint64_t delay_us);
+  void PauseWriter(Client& client, uint64_t until_us);
   void ResumePaused();
   void ArmResume(uint64_t delay_us);
   void OnReported();

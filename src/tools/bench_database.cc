@@ -131,11 +131,8 @@ void BenchDatabase::Sleep(uint64_t ms) {
 }
 
 void BenchDatabase::HoldWriter() {
-  owed_us_ += engine_->WriterDelayUs();
-  if (owed_us_ < kPauseUsMin) return;
-  const uint64_t ms = owed_us_ / 1000;
-  owed_us_ %= 1000;
-  Sleep(ms);
+  const uint64_t delay_us = engine_->WriterDelayUs();
+  if (delay_us >= kPauseUsMin) Sleep(delay_us / 1000);
 }
 
 Status BenchDatabase::WaitForGroup(uint64_t group) {

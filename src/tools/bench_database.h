@@ -89,7 +89,6 @@ class BenchDatabase {
   const bool temporary_;
   std::unique_ptr<Engine> engine_;
   BenchTotals totals_;  // of engines closed before
-  uint64_t owed_us_ = 0;
 };
 
 }  // namespace varve

@@ -33,7 +33,7 @@ def run(port, options, core=None, on_event=None):
     command = [program(), "--port=%d" % port]
     command += ["--%s=%s" % (name.replace("_", "-"), value) for name, value in options.items()]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, preexec_fn=before_exec(core))
+                               stderr=subprocess.PIPE, text=True, preexec_fn=before_exec(core, first=core is not None))
     phases = []
     try:
         for text in process.stdout:
