@@ -106,7 +106,7 @@ constexpr int64_t kNeverExpiresReply = -1;
 
 Status GetExpiry(CommandContext& ctx, ArgReader args, TimeFormat format) {
   KeyValue value;
-  Status s = ctx.view.Get(args.Next(), &value);
+  Status s = ctx.view.GetMeta(args.Next(), &value);
   if (!s.ok() && !s.is_not_found()) return s;
   if (s.is_not_found()) {
     ctx.reply.Integer(kNoSuchKeyReply);

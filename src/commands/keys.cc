@@ -46,7 +46,7 @@ Status Exists(CommandContext& ctx, ArgReader args) {
   bool pending = false;
   while (args.more()) {
     KeyValue value;
-    Status s = ctx.view.Get(args.Next(), &value);
+    Status s = ctx.view.GetMeta(args.Next(), &value);
     pending |= s.is_pending();
     if (!s.ok() && !s.is_not_found() && !s.is_pending()) return s;
     if (s.ok()) ++found;
@@ -59,7 +59,7 @@ Status Exists(CommandContext& ctx, ArgReader args) {
 // TYPE key -> "string" or "none".
 Status Type(CommandContext& ctx, ArgReader args) {
   KeyValue value;
-  Status s = ctx.view.Get(args.Next(), &value);
+  Status s = ctx.view.GetMeta(args.Next(), &value);
   if (!s.ok() && !s.is_not_found()) return s;
   ctx.reply.SimpleString(s.ok() ? TypeName(value.type) : Slice("none"));
   return Status::Ok();

@@ -90,7 +90,7 @@ void View::AppendEngineKey(int database, Slice key, std::string* to) const {
 
 // --- Keys --------------------------------------------------------------------------------------
 
-Status View::Find(Slice key, bool copy_own, KeyValue* value) {
+Status View::Find(Slice key, bool wants_bytes, KeyValue* value) {
   const Slice full = EngineKey(key);
   if (full.empty()) return Status::NotFound();
 
@@ -107,36 +107,32 @@ Status View::Find(Slice key, bool copy_own, KeyValue* value) {
     }
   }
   if (!is_own) {
-    if (Status s = engine_.Get(full, scope_, &found); !s.ok()) return s;
+    const Status s =
+        wants_bytes ? engine_.Get(full, scope_, &found) : engine_.Peek(full, scope_, &found);
+    if (!s.ok()) return s;
   }
   if (Expired(found.expire_at_ms, now_ms_)) {
     batch_.Delete(full);
     ++counters_.expired_keys;
     return Status::NotFound();
   }
-  if (is_own && copy_own && !found.shared) {
-    found.bytes = own_values_.emplace_back(found.bytes);
-  }
   value->type = static_cast<ValueType>(found.tag);
   value->expire_at_ms = found.expire_at_ms;
+  value->bytes = {};
+  if (!wants_bytes) return Status::Ok();
+  if (is_own && !found.shared) found.bytes = own_values_.emplace_back(found.bytes);
   value->bytes = found.bytes;
   value->shared = std::move(found.shared);
   return Status::Ok();
 }
 
-Status View::Get(Slice key, KeyValue* value) {
-  Status s = Find(key, true, value);
+Status View::FindAndCount(Slice key, bool wants_bytes, KeyValue* value) {
+  Status s = Find(key, wants_bytes, value);
   if (s.ok()) {
     ++counters_.keyspace_hits;
   } else if (s.is_not_found()) {
     ++counters_.keyspace_misses;
   }
-  return s;
-}
-
-Status View::Peek(Slice key, KeyValue* value) {
-  Status s = Find(key, false, value);
-  value->bytes = {};
   return s;
 }
 
@@ -172,7 +168,7 @@ Status View::DeleteExpired(Slice engine_key) {
     return Status::NotFound();
   }
   Value found;
-  RETURN_IF_ERROR(engine_.Get(engine_key, scope_, &found));
+  RETURN_IF_ERROR(engine_.Peek(engine_key, scope_, &found));
   if (!Expired(found.expire_at_ms, now_ms_)) return Status::Ok();
   batch_.Delete(engine_key);
   ++counters_.expired_keys;
@@ -210,7 +206,7 @@ Result<int64_t> View::CountKeys(int database) {
   }
   for (const auto& [key, kind] : latest) {
     Value before;
-    const Status s = engine_.Get(key, scope_, &before);
+    const Status s = engine_.Peek(key, scope_, &before);
     if (!s.ok() && !s.is_not_found()) return s;
     count += (kind == EntryKind::kPut ? 1 : 0) - (s.ok() ? 1 : 0);
   }

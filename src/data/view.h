@@ -85,11 +85,13 @@ class View {
   // --- Keys ---
   int64_t now_ms() const { return now_ms_; }
   // kNotFound, kPending, or a read error. Counts a hit or a miss.
-  Status Get(Slice key, KeyValue* value);
+  Status Get(Slice key, KeyValue* value) { return FindAndCount(key, true, value); }
   // As Get, but does not count: for writers.
   Status Read(Slice key, KeyValue* value) { return Find(key, true, value); }
-  // As Read, without the value's bytes: for who asks whether and how long a key is there.
-  Status Peek(Slice key, KeyValue* value);
+  // As Get and Read, without the value's bytes, which may cost a read of their own: for who asks whether and how long a
+  // key is there.
+  Status GetMeta(Slice key, KeyValue* value) { return FindAndCount(key, false, value); }
+  Status Peek(Slice key, KeyValue* value) { return Find(key, false, value); }
   // Get, where kWrongType if it holds something else; an absent key is Ok with found = false.
   Status GetString(Slice key, bool* found, KeyValue* value);
   // Needs no read before. An `expire_at_ms` that has passed is written without the value: the key
@@ -161,8 +163,9 @@ class View {
   // The same, after giving the database a space if it has none.
   Slice EngineKeyForWriting(Slice key);
   void PutDatabases();
-  // With the bytes only if `copy_own`: values in the batch move when the batch grows.
-  Status Find(Slice key, bool copy_own, KeyValue* value);
+  // The batch's own values are copied: they move when the batch grows.
+  Status Find(Slice key, bool wants_bytes, KeyValue* value);
+  Status FindAndCount(Slice key, bool wants_bytes, KeyValue* value);
 
   Engine& engine_;
   Databases& databases_;              // everyone's

@@ -61,6 +61,8 @@ class Engine {
   // --- Reading ---
   // Expired entries are found too: what expiry means is the caller's business.
   virtual Status Get(Slice key, ReadScope& scope, Value* value) = 0;
+  // As Get, for all but the bytes: a value that lies in a value file is not read, its bytes are empty.
+  virtual Status Peek(Slice key, ReadScope& scope, Value* value) = 0;
   // Entries of [lower, upper) in order, tombstones included so that the caller can bound its steps;
   // an empty `upper` means no bound. A value that lies in a value file is not read: the entry says so, holds the
   // reference in its place, and whoever wants it calls Get. Valid until the next commit. `scope` must outlive it.

@@ -80,6 +80,7 @@ class EngineImpl final : public Engine {
 
   // lookup.cc
   Status Get(Slice key, ReadScope& scope, Value* value) override;
+  Status Peek(Slice key, ReadScope& scope, Value* value) override;
   void Prefetch(std::span<const Slice> keys) override;
   Status RandomKey(Slice prefix, ReadScope& scope, std::string* key) override;
   // Null, or what the table in front says about the key.
@@ -171,7 +172,9 @@ class EngineImpl final : public Engine {
   void ResumeLog();
 
   // --- lookup.cc ---
-  Status GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Value* value);
+  // Get, and Peek if the bytes are not wanted.
+  Status Find(Slice key, bool wants_bytes, ReadScope& scope, Value* value);
+  Status FindInTables(Slice key, uint64_t hash, bool wants_bytes, ReadScope& scope, Value* value);
   // A table that may hold a key, and the partition that knows more, if that is in memory.
   struct Candidate {
     TableCache::Table* table;

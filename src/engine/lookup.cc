@@ -42,10 +42,18 @@ const Record* EngineImpl::FindRecord(Slice key, ReadScope& scope) const {
 }
 
 Status EngineImpl::Get(Slice key, ReadScope& scope, Value* value) {
+  return Find(key, true, scope, value);
+}
+
+Status EngineImpl::Peek(Slice key, ReadScope& scope, Value* value) {
+  return Find(key, false, scope, value);
+}
+
+Status EngineImpl::Find(Slice key, bool wants_bytes, ReadScope& scope, Value* value) {
   const Record* record = FindRecord(key, scope);
   if (record == nullptr) {
     ++stats_.record_misses;
-    return GetFromTables(key, records_.HashOf(key), scope, value);
+    return FindInTables(key, records_.HashOf(key), wants_bytes, scope, value);
   }
   ++stats_.record_hits;
   if (!record->is_put()) return Status::NotFound();
@@ -94,7 +102,8 @@ EngineImpl::Candidate EngineImpl::AskFilter(const LiveTables::Table& table, Slic
   return candidate;
 }
 
-Status EngineImpl::GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Value* value) {
+Status EngineImpl::FindInTables(Slice key, uint64_t hash, bool wants_bytes, ReadScope& scope,
+                                Value* value) {
   if (records_complete_) return Status::NotFound();
   const uint64_t filter_hash = FilterHash(key);
   Entry entry;
@@ -124,6 +133,10 @@ Status EngineImpl::GetFromTables(Slice key, uint64_t hash, ReadScope& scope, Val
   value->tag = entry.tag;
   value->expire_at_ms = entry.expire_at_ms;
   std::shared_ptr<const void> holder = std::move(pin);
+  if (entry.in_value_file && !wants_bytes) {
+    value->bytes = {};
+    return Status::Ok();
+  }
   if (entry.in_value_file) {
     Result<std::shared_ptr<const LoadedValue>> loaded = FetchValue(entry, scope);
     if (!loaded.ok()) return loaded.status();

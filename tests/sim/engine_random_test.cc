@@ -361,7 +361,16 @@ class RandomHistory {
   Status Get(Client& client, uint64_t* saw) {
     Value value;
     Status status = world_.engine->Get(client.key, client.scope, &value);
-    if (status.ok() || status.is_not_found()) world_.CheckValue(client.key, status, value);
+    if (status.ok() || status.is_not_found()) {
+      world_.CheckValue(client.key, status, value);
+      Value meta;
+      const Status peeked = world_.engine->Peek(client.key, client.scope, &meta);
+      if (peeked.ok() || peeked.is_not_found()) {
+        CHECK(peeked.code() == status.code());
+        CHECK(meta.tag == value.tag);
+        CHECK(meta.expire_at_ms == value.expire_at_ms);
+      }
+    }
     *saw = world_.history.GroupOf(client.key);
     return status;
   }

@@ -164,6 +164,9 @@ TEST_CASE("engine values: one that cannot be read is named, and others are serve
     }
     CHECK(status.code() == StatusCode::kCorruption);
     CHECK(status.message() == path + ": bad checksum at " + std::to_string(record));
+    // Who does not want the bytes does not read them.
+    CHECK(world.engine->Peek(KeyOf(n), scope, &value).ok());
+    CHECK(value.bytes.empty());
   }
   CHECK(world.engine->stats().block_errors > 0);
   // Nor is it moved. Compactions go on, what lies beside it leaves, and the file stays.

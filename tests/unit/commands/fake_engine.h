@@ -55,6 +55,7 @@ class FakeEngine final : public Engine {
   }
 
   // --- Engine ---
+  Status Peek(Slice key, ReadScope& scope, Value* value) override { return Get(key, scope, value); }
   Status Get(Slice key, ReadScope& scope, Value* value) override {
     if (!read_error.ok()) return read_error;
     if (MustWait(key, scope)) return Status::Pending();

@@ -41,6 +41,7 @@ class ScriptedEngine final : public Engine {
   int commits() const { return commits_; }
 
   // --- Engine ---
+  Status Peek(Slice key, ReadScope& scope, Value* value) override { return Get(key, scope, value); }
   Status Get(Slice key, ReadScope& scope, Value* value) override {
     if (cold_.contains(std::string(key))) {
       waits_.push_back(scope.Expect());
