@@ -145,6 +145,9 @@ class Env {
   virtual size_t pending_jobs() const = 0;
   // What the jobs hold that are running; 0 where that is not known.
   virtual uint64_t job_memory_bytes() { return 0; }
+  // How long jobs that yield to the loop (flushes, compactions, checkpoints) have been ready to run and had no CPU, all
+  // told; 0 where that is not known. Asks the system: not for every turn.
+  virtual uint64_t job_cpu_wait_us() { return 0; }
   // Runs loop events until `finished` returns true: for open, close and tools, never inside a
   // callback of the loop.
   virtual void RunUntil(const std::function<bool()>& finished) = 0;

@@ -64,6 +64,7 @@ class PosixEnv final : public Env {
   void CancelTimer(TimerId id) override;
   size_t pending_jobs() const override { return jobs_pending_ + posts_pending_; }
   uint64_t job_memory_bytes() override;
+  uint64_t job_cpu_wait_us() override { return workers_.background_cpu_wait_us(); }
   void RunUntil(const std::function<bool()>& finished) override;
 
  private:

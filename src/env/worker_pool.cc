@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -119,7 +121,7 @@ void WorkerPool::Run(Lane which, Task* task) {
 }
 
 uint64_t WorkerPool::task_memory_bytes() {
-  const std::lock_guard<std::mutex> guard(meters_mutex_);
+  const std::lock_guard<std::mutex> guard(threads_mutex_);
   uint64_t bytes = 0;
   for (const MemoryMeter* meter : meters_) bytes += meter->bytes();
   return bytes;
@@ -148,19 +150,39 @@ bool WorkerPool::StartThread(Lane which) {
 
 void WorkerPool::WorkerMain(Lane which) {
   LaneQueue& lane = lanes_[static_cast<size_t>(which)];
-  if (which == Lane::kFlush || which == Lane::kCompaction || which == Lane::kCheckpoint) {
-    // Linux keeps the nice value per thread. Failing to yield is not worth an error.
-    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options_.background_nice);
-  }
+  const pid_t thread = gettid();
+  const bool background =
+      which == Lane::kFlush || which == Lane::kCompaction || which == Lane::kCheckpoint;
+  // Linux keeps the nice value per thread. Failing to yield is not worth an error.
+  if (background)
+    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(thread), options_.background_nice);
 
   MemoryMeter meter;
   {
-    const std::lock_guard<std::mutex> guard(meters_mutex_);
+    const std::lock_guard<std::mutex> guard(threads_mutex_);
     meters_.push_back(&meter);
+    if (background) background_threads_.push_back(thread);
   }
   ServeLane(lane, meter);
-  const std::lock_guard<std::mutex> guard(meters_mutex_);
+  const std::lock_guard<std::mutex> guard(threads_mutex_);
   std::erase(meters_, &meter);
+  std::erase(background_threads_, thread);
+}
+
+uint64_t WorkerPool::background_cpu_wait_us() {
+  const std::lock_guard<std::mutex> guard(threads_mutex_);
+  uint64_t waited_ns = 0;
+  for (const pid_t thread : background_threads_) {
+    const std::string path = "/proc/self/task/" + std::to_string(thread) + "/schedstat";
+    // Nanoseconds on a CPU, nanoseconds ready and without one, time slices.
+    unsigned long long ran = 0;
+    unsigned long long waited = 0;
+    if (FILE* file = fopen(path.c_str(), "re")) {
+      if (fscanf(file, "%llu %llu", &ran, &waited) == 2) waited_ns += waited;
+      fclose(file);
+    }
+  }
+  return waited_ns / 1000;
 }
 
 void WorkerPool::ServeLane(LaneQueue& lane, MemoryMeter& meter) {

@@ -14,6 +14,8 @@
 // Errors     Where no thread can be started the loop runs the work itself, slow but right.
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
 #include <condition_variable>
 #include <functional>
@@ -80,6 +82,8 @@ class WorkerPool {
 
   // What running tasks hold.
   uint64_t task_memory_bytes();
+  // See Env::job_cpu_wait_us.
+  uint64_t background_cpu_wait_us();
 
   // All tasks finished since the last call, linked by `next`, in the order they finished; or null.
   Task* TakeFinished();
@@ -107,8 +111,9 @@ class WorkerPool {
   const std::function<void()> wake_loop_;
   std::array<LaneQueue, kLanes> lanes_;
 
-  std::mutex meters_mutex_;
+  std::mutex threads_mutex_;
   std::vector<const MemoryMeter*> meters_;  // one a thread
+  std::vector<pid_t> background_threads_;   // those that yield to the loop
 
   std::mutex finished_mutex_;
   TaskList finished_;

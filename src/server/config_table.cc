@@ -49,6 +49,7 @@ const ConfigRow kRows[] = {
     {"value-file-threshold", kMemory, &Config::value_file_threshold_bytes, "4kb", kStart, 0,
      kNoMax},
     {"io-uring", kYesNo, &Config::io_uring, "yes", kStart},
+    {"loop-rest-usec", kInteger, &Config::loop_rest_us, "200", kAnyTime, 0, 10'000},
     {"checkpoints-max", kInteger, &Config::checkpoints_max, "2", kAnyTime, 0, kIntMax},
 
     {"maxclients", kInteger, &Config::maxclients, "10000", kAnyTime, 1, kClientsMax},

@@ -46,6 +46,7 @@ void Cron::Tick() {
   expiry_.Tick();
   clients_.Look(std::max(kClientsPerTickMin, clients_.size() / kTicksPerSecond + 1));
   TellOfMemory();
+  if (on_tick_) on_tick_();
   if (++ticks_ % kTicksPerSecond == 0) EverySecond();
 }
 

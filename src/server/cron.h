@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "engine/engine.h"
 #include "env/env.h"
@@ -30,6 +32,7 @@ class Cron {
   Cron& operator=(const Cron&) = delete;
 
   void SetMemoryLimit(uint64_t bytes) { memory_limit_bytes_ = bytes; }
+  void OnTick(std::function<void()> callback) { on_tick_ = std::move(callback); }
 
   // A turn of the loop has ended that took so long.
   void CountTurn(uint64_t us) {
@@ -52,6 +55,7 @@ class Cron {
   Clients& clients_;
   ExpiryCycle& expiry_;
   ServerStats& stats_;
+  std::function<void()> on_tick_;
   Env::TimerId timer_ = 0;
   int ticks_ = 0;
   int64_t clock_offset_ms_;  // wall clock minus monotonic clock

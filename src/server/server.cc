@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include "base/log.h"
@@ -203,6 +205,11 @@ void Server::Connect() {
       ExpiryCycle::Parts{*engine_, *env_, databases_, watches_, stats_});
   cron_ = std::make_unique<Cron>(*env_, *engine_, *clients_, *expiry_, stats_);
   cron_->SetMemoryLimit(memory_limit_bytes_);
+  cron_->OnTick([this] {
+    loop_rest_.Sample(env_->MonotonicUs(), WorkedUs(), env_->job_cpu_wait_us(),
+                      static_cast<uint64_t>(config_.loop_rest_us));
+    stats_.loop_rest_us = loop_rest_.us();
+  });
   loop_.OnTurn([this] { EndTurn(true); }, [this] { EndTurn(false); });
 }
 
@@ -224,9 +231,19 @@ void Server::Accept() {
 
 void Server::EndTurn(bool after_events) {
   turn_->End();
-  if (!after_events) return;
-  const uint64_t awake_us = loop_.AwakeUs();
-  cron_->CountTurn(awake_us - std::exchange(awake_us_, awake_us));
+  if (!after_events) return Rest();
+  const uint64_t worked_us = WorkedUs();
+  cron_->CountTurn(worked_us - std::exchange(worked_us_, worked_us));
+}
+
+uint64_t Server::WorkedUs() const { return loop_.AwakeUs() - rested_us_; }
+
+void Server::Rest() {
+  // Replies that wait for the log leave as soon as it has them.
+  if (loop_rest_.us() == 0 || engine_->reported_group() < engine_->last_commit_group()) return;
+  const uint64_t begin_us = env_->MonotonicUs();
+  std::this_thread::sleep_for(std::chrono::microseconds(loop_rest_.us()));
+  rested_us_ += env_->MonotonicUs() - begin_us;
 }
 
 int Server::Run() {

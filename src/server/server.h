@@ -29,6 +29,7 @@
 #include "server/dispatch.h"
 #include "server/expiry_cycle.h"
 #include "server/limits.h"
+#include "server/loop_rest.h"
 #include "server/net/listener.h"
 #include "server/net/loop.h"
 #include "server/stats.h"
@@ -95,6 +96,9 @@ class Server final : public Services {
   void Apply(const Config& next);
   void ApplyLimits();
   void EndTurn(bool after_events);
+  void Rest();
+  // Of the loop, since the start: neither asleep nor at rest.
+  uint64_t WorkedUs() const;
 
   Config config_;
   const LoadConfigFunction load_config_;
@@ -128,7 +132,9 @@ class Server final : public Services {
   std::unique_ptr<Cron> cron_;
   std::vector<Bound> bound_;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  uint64_t awake_us_ = 0;  // the loop's, as of the end of the last turn
+  uint64_t worked_us_ = 0;  // as of the end of the last turn
+  uint64_t rested_us_ = 0;  // since the start
+  LoopRest loop_rest_;
 };
 
 }  // namespace varve

@@ -65,7 +65,8 @@ struct ServerStats {
   uint64_t expiry_lag_ms = 0;  // of the latest key that went by itself in the last cycle
   Histogram expiry_lags_ms;    // of every key that went by itself
   uint64_t memory_peak_bytes = 0;
-  Histogram turns_us;  // of the loop, from one end to the next, without its sleep
+  Histogram turns_us;         // of the loop, from one end to the next, without its sleep and rest
+  uint64_t loop_rest_us = 0;  // between turns, as of now: see loop_rest.h
   Rate commands_rate;
   Rate input_rate;
   Rate output_rate;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <ctime>
 #include <optional>
 #include <set>
 #include <thread>
@@ -350,6 +352,32 @@ TEST_CASE("posix jobs: what a job holds is known while it runs, and no longer") 
   CHECK(world.env().job_memory_bytes() == 0);
 }
 #endif
+
+TEST_CASE("posix jobs: how long background jobs wait for a CPU is known where the kernel tells") {
+  if (access("/proc/self/schedstat", R_OK) != 0) return;
+  World world;
+  Env& env = world.env();
+  CHECK(env.job_cpu_wait_us() == 0);
+  // Two that want the same one for 100 ms each.
+  cpu_set_t usable;
+  REQUIRE(sched_getaffinity(0, sizeof(usable), &usable) == 0);
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &usable)) ++cpu;
+  const auto spin = [cpu] {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    sched_setaffinity(0, sizeof(one), &one);
+    timespec used{};
+    do {
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    } while (used.tv_sec == 0 && used.tv_nsec < 100'000'000);
+  };
+  env.Schedule(Lane::kFlush, spin, [] {});
+  env.Schedule(Lane::kCompaction, spin, [] {});
+  world.RunAll();
+  CHECK(env.job_cpu_wait_us() >= 50'000);
+}
 
 TEST_CASE("posix jobs: where no thread can be started the work is done all the same") {
   World world;
