@@ -208,8 +208,8 @@ bool EngineImpl::GenerationIsFull() const {
 }
 
 void EngineImpl::EndTurn() {
-  PaceWriters();
   if (GenerationIsFull() && !log_failed_) Freeze();
+  PaceWriters();  // a value larger than a generation is one generation, not many
   if (stats_.user_bytes_written != quiet_mark_bytes_) WatchForQuiet();
   if (!pins_.empty()) CollectPins();
   log_->EndTurn();

@@ -2,6 +2,7 @@
 #include "engine/write_pacer.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace varve {
 
@@ -9,8 +10,9 @@ namespace {
 // Of the flushes' rate: as much gets through at the worst, for nothing may stand still.
 constexpr double kFactorMin = 1.0 / 64;
 constexpr double kBytesPerUsMin = 0.25;
-// How much the newest flush counts.
-constexpr double kNewest = 0.5;
+// A flush counts by the time it took, against what was known from so much time. The small ones, of a checkpoint or after a
+// FLUSHDB, are syncs and little else: they say nothing of how fast bytes go.
+constexpr double kMemoryUs = 4e6;
 
 double Factor(double debt) { return std::max((1 - debt) / debt, kFactorMin); }
 }  // namespace
@@ -19,9 +21,8 @@ void WritePacer::Flushed(uint64_t bytes, uint64_t took_us) {
   if (bytes == 0) return;
   const double found =
       static_cast<double>(bytes) / static_cast<double>(std::max<uint64_t>(took_us, 1));
-  bytes_per_us_ = measured_ ? kNewest * found + (1 - kNewest) * bytes_per_us_ : found;
-  bytes_per_us_ = std::max(bytes_per_us_, kBytesPerUsMin);
-  measured_ = true;
+  const double weight = 1 - std::exp(-static_cast<double>(took_us) / kMemoryUs);
+  bytes_per_us_ = std::max(bytes_per_us_ + weight * (found - bytes_per_us_), kBytesPerUsMin);
 }
 
 void WritePacer::Wrote(uint64_t bytes, double debt, uint64_t now_us) {

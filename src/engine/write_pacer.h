@@ -31,8 +31,7 @@ class WritePacer {
   uint64_t Rate(double debt) const;
 
  private:
-  double bytes_per_us_ = 64;  // of flushes; where no flush has been yet, a guess
-  bool measured_ = false;
+  double bytes_per_us_ = 64;  // of flushes; before the first ones, a guess
   uint64_t paid_at_us_ = 0;
 };
 

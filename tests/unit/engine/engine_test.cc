@@ -318,6 +318,16 @@ TEST_CASE(
   world.Close();
 }
 
+TEST_CASE("engine: one value larger than many generations is no debt") {
+  World world(1);
+  world.Open();
+  world.Put("large", std::string(100'000, 'v'));
+  CHECK(world.engine->stats().write_debt == 0);
+  CHECK(world.engine->WriterDelayUs() == 0);
+  world.env.RunUntilIdle();
+  world.Close();
+}
+
 TEST_CASE("engine: records are moved out of slabs that are mostly free, and stay what they are") {
   World world(1);
   Options options = SmallOptions();
