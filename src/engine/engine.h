@@ -107,6 +107,7 @@ class Engine {
   // Syncs all that was committed, whatever the durability; `done` gets the outcome.
   virtual void Sync(std::function<void(Status)> done) = 0;
   // How long the next read from the socket of one who wrote in the turn that has ended should wait: see write_pacer.h.
+  // What was said before falls to 0 when the engine has caught up.
   virtual uint64_t WriterDelayUs() const = 0;
 
   // --- Upkeep ---

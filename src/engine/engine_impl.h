@@ -181,7 +181,8 @@ class EngineImpl final : public Engine {
     const Partition* partition;
   };
   // Valid until the next call.
-  std::span<const Candidate> FindCandidates(Slice key, uint64_t filter_hash);
+  std::span<const Candidate> FindCandidates(Slice key, uint64_t filter_hash,
+                                            std::span<const size_t> runs);
   // Begins to load what its filter will be looked at for.
   static Candidate AskFilter(const LiveTables::Table& table, Slice key, uint64_t filter_hash);
   // What filters said in one lookup.

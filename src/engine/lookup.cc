@@ -76,15 +76,16 @@ void EngineImpl::Prefetch(std::span<const Slice> keys) {
   }
 }
 
-// Which tables may hold the key, from new to old. Each filter is a cache miss of its own, far from the others: all
+// Which tables of level 0 and of these runs may hold the key, from new to old. Each filter is a cache miss of its own, far from the others: all
 // that are in memory are asked for at once, before the first is looked at. Four of them then cost little more
 // than one.
-std::span<const EngineImpl::Candidate> EngineImpl::FindCandidates(Slice key, uint64_t filter_hash) {
+std::span<const EngineImpl::Candidate> EngineImpl::FindCandidates(Slice key, uint64_t filter_hash,
+                                                                  std::span<const size_t> runs) {
   candidates_.clear();
   for (const LiveTables::Table& table : tables_->levels[0]) {
     if (table.meta->Spans(key)) candidates_.push_back(AskFilter(table, key, filter_hash));
   }
-  for (const size_t level : tables_->runs) {
+  for (const size_t level : runs) {
     if (const LiveTables::Table* table = tables_->Find(level, key)) {
       candidates_.push_back(AskFilter(*table, key, filter_hash));
     }
@@ -110,7 +111,7 @@ Status EngineImpl::FindInTables(Slice key, uint64_t hash, bool wants_bytes, Read
   std::shared_ptr<const Block> pin;
   FilterAnswers filters;
   Status status = Status::NotFound();
-  for (const Candidate& candidate : FindCandidates(key, filter_hash)) {
+  for (const Candidate& candidate : FindCandidates(key, filter_hash, tables_->runs)) {
     status = FindInTable(candidate, key, filter_hash, scope, &entry, &pin, &filters);
     if (!status.is_not_found()) break;
   }
@@ -202,13 +203,15 @@ bool EngineImpl::MayBeInTable(const Candidate& candidate, Slice key, uint64_t fi
 // Most keys that are anywhere are in the last run: its filter is asked before all others.
 bool EngineImpl::MayBeInTables(Slice key) {
   const uint64_t filter_hash = FilterHash(key);
-  if (!tables_->runs.empty()) {
-    const LiveTables::Table* table = tables_->Find(tables_->runs.back(), key);
+  std::span<const size_t> runs = tables_->runs;
+  if (!runs.empty()) {
+    const LiveTables::Table* table = tables_->Find(runs.back(), key);
+    runs = runs.first(runs.size() - 1);
     if (table != nullptr && MayBeInTable(AskFilter(*table, key, filter_hash), key, filter_hash)) {
       return true;
     }
   }
-  const std::span<const Candidate> candidates = FindCandidates(key, filter_hash);
+  const std::span<const Candidate> candidates = FindCandidates(key, filter_hash, runs);
   return std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& candidate) {
     return MayBeInTable(candidate, key, filter_hash);
   });

@@ -227,7 +227,7 @@ std::unique_ptr<EntryIterator> EngineImpl::NewScan(Slice lower, Slice upper, Rea
 // wait for memory once for each step and not once for each step of each run.
 void EngineImpl::PrefetchSeek(Slice target) {
   seek_places_.clear();
-  for (const Candidate& candidate : FindCandidates(target, FilterHash(target))) {
+  for (const Candidate& candidate : FindCandidates(target, FilterHash(target), tables_->runs)) {
     if (candidate.partition == nullptr) continue;
     const uint64_t offset = candidate.partition->Find(target).offset;
     seek_places_.push_back({candidate.table->number(), offset});

@@ -211,7 +211,10 @@ void EngineImpl::PaceWriters() {
   if (bytes > 0) write_pacer_.Wrote(bytes, write_debt().part, env_.MonotonicUs());
 }
 
-uint64_t EngineImpl::WriterDelayUs() const { return write_pacer_.DelayUs(env_.MonotonicUs()); }
+// What is owed from before is forgotten with the debt: there is nobody left to pay.
+uint64_t EngineImpl::WriterDelayUs() const {
+  return write_debt().part > 0 ? write_pacer_.DelayUs(env_.MonotonicUs()) : 0;
+}
 
 EngineStats EngineImpl::stats() const {
   EngineStats stats = stats_;

@@ -21,6 +21,8 @@ constexpr int kWritesPerTurnMax = 4;
 
 // No timer measures what is shorter. The engine remembers it: see write_pacer.h.
 constexpr uint64_t kPauseUsMin = 1000;
+// While writers are paused the engine is asked so often whether it has caught up.
+constexpr uint64_t kPauseStepUs = 10'000;
 
 }  // namespace
 
@@ -253,9 +255,9 @@ void Turn::ArmResume(uint64_t resume_at_us) {
     if (resume_at_us_ <= resume_at_us) return;
     env_.CancelTimer(resume_timer_);
   }
-  resume_at_us_ = resume_at_us;
   const uint64_t now = env_.MonotonicUs();
-  const uint64_t delay_ms = resume_at_us > now ? (resume_at_us - now + 999) / 1000 : 0;
+  resume_at_us_ = std::min(resume_at_us, now + kPauseStepUs);
+  const uint64_t delay_ms = resume_at_us_ > now ? (resume_at_us_ - now + 999) / 1000 : 0;
   resume_timer_ = env_.RunAfter(delay_ms, [this] {
     resume_timer_ = 0;
     ResumePaused();
@@ -264,9 +266,10 @@ void Turn::ArmResume(uint64_t resume_at_us) {
 
 void Turn::ResumePaused() {
   const uint64_t now = env_.MonotonicUs();
+  const bool caught_up = engine_.WriterDelayUs() == 0;
   uint64_t next_us = UINT64_MAX;
   paused_.ForEach([&](Client& client) {
-    if (client.paused_until_us <= now) {
+    if (caught_up || client.paused_until_us <= now) {
       // By way of the ready ones: it may hold requests.
       SetState(client, ClientState::kReady);
     } else {

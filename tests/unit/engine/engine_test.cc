@@ -313,6 +313,7 @@ TEST_CASE(
   world.env.HoldLane(Lane::kFlush, false);
   world.env.RunUntilIdle();
   CHECK(world.engine->stats().write_debt == 0);
+  CHECK(world.engine->WriterDelayUs() == 0);  // for those who wait as well
   world.Put("a", "b");
   CHECK(world.engine->WriterDelayUs() == 0);
   world.Close();

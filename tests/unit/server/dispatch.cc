@@ -501,6 +501,22 @@ TEST_CASE("dispatch: writers pause while the engine is behind, readers do not") 
   CHECK(Fixture::SocketOf(writer).reading);
 }
 
+TEST_CASE("dispatch: a pause ends when the engine has caught up") {
+  Fixture f;
+  Client& writer = f.Connect();
+  f.engine.delay_us = 1'000'000;
+  f.Ask(writer, "SET a 1\r\n");
+  f.env.AdvanceMs(500);
+  f.env.RunUntilIdle();
+  f.turn->End();
+  CHECK(!Fixture::SocketOf(writer).reading);
+  f.engine.delay_us = 0;
+  f.env.AdvanceMs(10);
+  f.env.RunUntilIdle();
+  f.turn->End();
+  CHECK(Fixture::SocketOf(writer).reading);
+}
+
 TEST_CASE("dispatch: what is too short for a timer is no pause") {
   Fixture f;
   Client& writer = f.Connect();
