@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -13,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "env/background.h"
 
 namespace varve {
 
@@ -153,9 +153,7 @@ void WorkerPool::WorkerMain(Lane which) {
   const pid_t thread = gettid();
   const bool background =
       which == Lane::kFlush || which == Lane::kCompaction || which == Lane::kCheckpoint;
-  // Linux keeps the nice value per thread. Failing to yield is not worth an error.
-  if (background)
-    (void)setpriority(PRIO_PROCESS, static_cast<id_t>(thread), options_.background_nice);
+  if (background) BecomeBackground(options_.background_nice);
 
   MemoryMeter meter;
   {

@@ -7,6 +7,7 @@
 
 #include "engine/file_names.h"
 #include "engine/version/manifest.h"
+#include "env/background.h"
 
 namespace varve {
 
@@ -153,6 +154,7 @@ Status CheckpointJob::Copy(const std::string& name) {
   std::string chunk(kCopyChunkBytes, '\0');
   for (uint64_t offset = 0;;) {
     if (control_.cancelled) return {StatusCode::kAborted, "the checkpoint was cancelled"};
+    OfferCpu();
     const Result<size_t> read = (*from)->ReadAt(offset, chunk.size(), chunk.data());
     if (!read.ok()) return read.status();
     RETURN_IF_ERROR((*to)->WriteAt(offset, Slice(chunk).substr(0, *read)));

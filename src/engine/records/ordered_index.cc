@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "env/background.h"
 
 namespace varve {
 
@@ -16,6 +17,8 @@ constexpr size_t kMergeOnLoopMax = 4 * OrderedIndex::kSortOnLoopMax;
 
 // Records lie all over memory: each is asked for this long before it is looked at.
 constexpr size_t kPrefetchAhead = 16;
+// So many are looked at before the core is offered, if this is a job.
+constexpr size_t kOfferEvery = 2048;
 
 // Eight bytes of a key beside the pointer, as a number that sorts as they do.
 struct SortItem {
@@ -44,6 +47,7 @@ void SortByHead(std::vector<SortItem>* items) {
   for (size_t b = 0; b < kBytes; ++b) {
     std::array<uint32_t, kValues>& count = counts[b];
     if (count[(items->front().head >> (8 * b)) & 0xff] == items->size()) continue;
+    OfferCpu();
     uint32_t at = 0;
     for (uint32_t& c : count) at += std::exchange(c, at);
     for (const SortItem& item : *items) other[count[(item.head >> (8 * b)) & 0xff]++] = item;
@@ -72,19 +76,20 @@ RecordRun SortedRun(std::vector<Record*> records) {
   CHECK(records.size() <= UINT32_MAX);
   // Newest first among equal keys: what follows keeps the order of equals.
   std::reverse(records.begin(), records.end());
-  const auto prefetch = [&records](size_t i) {
+  const auto come_to = [&records](size_t i) {
+    if (i % kOfferEvery == 0) OfferCpu();
     if (i + kPrefetchAhead < records.size()) __builtin_prefetch(records[i + kPrefetchAhead]);
   };
   size_t common = records[0]->key().size();
   for (size_t i = 0; i < records.size(); ++i) {
-    prefetch(i);
+    come_to(i);
     common =
         std::min(common, CommonPrefixSize(records[0]->key().substr(0, common), records[i]->key()));
   }
   std::vector<SortItem> items;
   items.reserve(records.size());
   for (size_t i = 0; i < records.size(); ++i) {
-    prefetch(i);
+    come_to(i);
     items.push_back({HeadOf(records[i]->key(), common), records[i]});
   }
   SortByHead(&items);

@@ -10,6 +10,7 @@
 #include "engine/table/compressor.h"
 #include "engine/table/key_bytes.h"
 #include "engine/values/value_ref.h"
+#include "env/background.h"
 
 namespace varve {
 
@@ -238,6 +239,7 @@ uint64_t TableBuilder::EstimatedFileBytes() const {
 
 Status TableBuilder::WritePart(std::span<const Slice> pieces, int compression_level,
                                BlockHandle* handle, const CompressionDictionary* dictionary) {
+  OfferCpu();
   const size_t size = TotalSize(pieces);
   if (size + kTrailerBytes > kBufferBytes) {
     return WriteLargePart(pieces, size, compression_level, handle);

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "engine/table/compressor.h"
+#include "env/background.h"
 
 namespace varve {
 
@@ -269,6 +270,7 @@ Status TableReader::CheckSize(BlockHandle part, Slice stored) const {
 }
 
 Result<CompressionType> TableReader::VerifyPart(BlockHandle part, Slice stored) const {
+  OfferCpu();
   const Slice covered = stored.substr(0, stored.size() - sizeof(uint64_t));
   const uint64_t checksum = LoadFixed64(covered.data() + covered.size());
   if (checksum != Hash(covered, PartSeed(file_seed_, part.offset))) {

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "engine/table/compressor.h"
 #include "engine/values/value_file_format.h"
+#include "env/background.h"
 
 namespace varve {
 
@@ -68,6 +69,7 @@ Result<ValueRef> ValueFileBuilder::AddStored(Slice key, CompressionType type, Sl
 }
 
 Status ValueFileBuilder::Write(std::span<const Slice> pieces, size_t size) {
+  OfferCpu();
   if (buffered_bytes_ + size > kBufferBytes) RETURN_IF_ERROR(FlushBuffer());
   if (size > kBufferBytes) return file_.WriteAt(offset_, pieces);
   char* to = buffer_.get() + buffered_bytes_;

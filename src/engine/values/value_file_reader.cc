@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "engine/table/compressor.h"
 #include "engine/values/value_file_format.h"
+#include "env/background.h"
 
 namespace varve {
 
@@ -131,6 +132,7 @@ Result<std::shared_ptr<const LoadedValue>> ValueFileReader::Decode(uint64_t offs
 Result<ValueFileReader::Record> ValueFileReader::ReadRecordAt(uint64_t offset, uint64_t end) const {
   char header[kValueRecordHeaderBytes];
   if (end < offset || end - offset < sizeof(header)) return CorruptAt("no record", offset);
+  OfferCpu();
   RETURN_IF_ERROR(ReadBytes(&File::ReadAt, offset, sizeof(header), header));
   const uint64_t size = sizeof(header) + uint64_t{LoadFixed32(header + kValueRecordKeySizeAt)} +
                         LoadFixed32(header + kValueRecordStoredSizeAt);

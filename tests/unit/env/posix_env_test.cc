@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <ctime>
@@ -19,6 +20,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "env/background.h"
 
 #include <doctest/doctest.h>
 
@@ -379,6 +381,32 @@ TEST_CASE("posix jobs: how long background jobs wait for a CPU is known where th
   CHECK(env.job_cpu_wait_us() >= 50'000);
 }
 
+TEST_CASE(
+    "posix jobs: flushes, compactions and checkpoints are in the background, and nobody else is") {
+  World world;
+  std::array<bool, kLanes> background{};
+  std::array<int, kLanes> nice{};
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    world.env().Schedule(
+        static_cast<Lane>(lane),
+        [&, lane] {
+          background[lane] = IsBackground();
+          nice[lane] = getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+        },
+        [] {});
+  }
+  world.RunAll();
+  const int usual = getpriority(PRIO_PROCESS, 0);
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    const auto which = static_cast<Lane>(lane);
+    CAPTURE(lane);
+    CHECK(background[lane] ==
+          (which == Lane::kFlush || which == Lane::kCompaction || which == Lane::kCheckpoint));
+    CHECK(nice[lane] == (background[lane] ? 19 : usual));
+  }
+  CHECK(!IsBackground());
+}
+
 TEST_CASE("posix jobs: where no thread can be started the work is done all the same") {
   World world;
   pthread_attr_t before;
@@ -528,7 +556,7 @@ TEST_CASE("posix reads: they begin wherever in a turn they were asked for, witho
   ForEachWayToRead([](World& world) {
     const std::unique_ptr<File> file = world.Create("f");
     REQUIRE(file->WriteAt(0, "contents").ok());
-    int read = 0;
+    std::atomic<int> read = 0;  // written by whoever reads
     const auto ask = [&](std::function<void()> then) {
       world.env().ScheduleRead(
           *file, 0, 8,
