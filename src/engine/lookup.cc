@@ -76,9 +76,9 @@ void EngineImpl::Prefetch(std::span<const Slice> keys) {
   }
 }
 
-// Which tables of level 0 and of these runs may hold the key, from new to old. Each filter is a cache miss of its own, far from the others: all
-// that are in memory are asked for at once, before the first is looked at. Four of them then cost little more
-// than one.
+// Which tables of level 0 and of these runs may hold the key, from new to old. Each filter is a cache miss of its own,
+// far from the others: all that are in memory are asked for at once, before the first is looked at. Four of them then
+// cost little more than one.
 std::span<const EngineImpl::Candidate> EngineImpl::FindCandidates(Slice key, uint64_t filter_hash,
                                                                   std::span<const size_t> runs) {
   candidates_.clear();

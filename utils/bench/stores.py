@@ -54,7 +54,9 @@ class Varve(Store):
     settle = ["waitforcompaction"]
 
     def __init__(self, flags):
-        self.program = os.environ.get("VARVE_TOOL", os.path.join(TOP, "build/varve-tool"))
+        # It runs in a directory of its own.
+        self.program = os.path.abspath(
+            os.environ.get("VARVE_TOOL", os.path.join(TOP, "build/varve-tool")))
         self.flags = flags
 
     def command(self, directory, workloads, num, reads, threads, existing, seed):
