@@ -161,18 +161,22 @@ void View::Delete(Slice key) {
   if (!full.empty()) batch_.Delete(full);
 }
 
-Status View::DeleteExpired(Slice engine_key) {
-  const std::optional<SpaceId> space = SpaceOfKey(engine_key);
+Result<int64_t> View::DeleteExpired(const Due& due) {
+  const std::optional<SpaceId> space = SpaceOfKey(due.key);
   const std::vector<SpaceId>& spaces = databases_now().spaces;
   if (!space || std::find(spaces.begin(), spaces.end(), *space) == spaces.end()) {
     return Status::NotFound();
   }
-  Value found;
-  RETURN_IF_ERROR(engine_.Peek(engine_key, scope_, &found));
-  if (!Expired(found.expire_at_ms, now_ms_)) return Status::Ok();
-  batch_.Delete(engine_key);
+  int64_t expire_at_ms = due.at_ms;
+  if (!due.newest) {
+    Value found;
+    RETURN_IF_ERROR(engine_.Peek(due.key, scope_, &found));
+    expire_at_ms = found.expire_at_ms;
+  }
+  if (!Expired(expire_at_ms, now_ms_)) return int64_t{0};
+  batch_.Delete(due.key);
   ++counters_.expired_keys;
-  return Status::Ok();
+  return expire_at_ms;
 }
 
 // --- Databases ---------------------------------------------------------------------------------

@@ -101,9 +101,9 @@ class View {
   // REQUIRES: the key was read and is there (its count goes down).
   void Delete(Slice key);
 
-  // Adds the deletion of a key, as the engine calls it, if it has expired, and counts it; kNotFound if it is not
-  // there, or in no database any more.
-  Status DeleteExpired(Slice engine_key);
+  // Adds the deletion of a key that the engine tells of, if it has indeed expired, and counts it: when it did, or 0 if it
+  // has not. kNotFound if it is not there, or in no database any more.
+  Result<int64_t> DeleteExpired(const Due& due);
 
   // --- Databases ---
   // As committed: what the unit itself has written is not in it.

@@ -47,6 +47,9 @@ class Snapshot;
 struct Due {
   std::string key;
   int64_t at_ms;
+  // No newer write of the key is anywhere: until the next commit, Peek would find it as it is told here. Else it
+  // may have been overwritten or deleted since.
+  bool newest;
 };
 
 class Engine {
@@ -74,10 +77,10 @@ class Engine {
   virtual Status RandomKey(Slice prefix, ReadScope& scope, std::string* key) = 0;
   // Begins to load what Get will touch, for many keys at once. Only a hint.
   virtual void Prefetch(std::span<const Slice> keys) = 0;
-  // Appends keys whose expiry has passed, the earliest of each source first or so, about `max` at most, and says whether to call
-  // again at once: a call looks into a few blocks only, whether or not it finds anything in them. Each key is told once
-  // in the life of the process, about kExpiryStretchMs late at most if this is called often enough, and may have been
-  // overwritten or deleted since.
+  // Appends keys whose expiry has passed, the earliest of each source first or so, `max` at most, and says whether to
+  // call again at once: a call looks at some hundreds of keys only, whether or not there is anything to tell of them.
+  // Each write is told once in the life of the process, about kExpiryStretchMs late at most if this is called often
+  // enough.
   virtual Result<bool> TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
                                std::vector<Due>* due) = 0;
   // Keys under a counted prefix, expired ones included until they are removed.

@@ -240,31 +240,27 @@ class EngineImpl final : public Engine {
   bool CoverGeneration(const std::shared_ptr<Generation>& generation, ReadScope& scope);
 
   // --- expiry.cc ---
-  // How far a table's expiry index has been told: all stretches before `stretch`, and of those from there to `end` all
-  // but `blocks`.
+  // How far a table's expiry index has been told: all before `next`, which is an expiry key.
   struct ExpiryCursor {
-    uint64_t stretch = 0;
-    int64_t due_ms = 0;            // when there is something to tell
-    std::vector<uint32_t> blocks;  // greatest first; none: to be gathered
-    uint64_t end = 0;
-    int64_t next_due_ms = 0;  // due_ms after that
+    std::string next;
+    int64_t due_ms;  // when there is something to tell
   };
   struct DueSearch {
     int64_t now_ms;
     size_t max;
-    int blocks_left;
+    size_t looks_left;
     std::vector<Due>* due;
 
-    bool full() const { return due->size() >= max || blocks_left <= 0; }
+    bool full() const { return due->size() >= max || looks_left == 0; }
   };
   static ExpiryCursor FirstExpiryCursor(int64_t first_expiry_ms);
   static void TakeDueFrom(Generation& generation, DueSearch& search);
-  Status TakeDueFrom(TableCache::Table& table, ExpiryCursor* cursor, DueSearch& search,
+  Status TakeDueFrom(TableCache::Table& table, ExpiryCursor& cursor, DueSearch& search,
                      ReadScope& scope);
-  Status GatherDue(TableCache::Table& table, ExpiryCursor* cursor, int64_t now_ms,
-                   ReadScope& scope);
-  Status TakeDueAt(TableCache::Table& table, const ExpiryCursor& cursor, DueSearch& search,
-                   ReadScope& scope);
+  Status ReadExpiryIndex(TableCache::Table& table, ExpiryCursor& cursor, DueSearch& search,
+                         ReadScope& scope);
+  void Judge(const TableCache::Table& table, size_t first, std::vector<Due>* due);
+  bool IsNewestIn(const TableCache::Table& table, Slice key);
 
   // --- flush.cc ---
   // One change of the version at a time. `build` makes the edit when its turn has come; `installed` runs when it

@@ -4,14 +4,12 @@
 //   tables        a cursor into each one's expiry index (table/expiry_index.h), in memory only: a new
 //                 life begins at the front again, and finds most of it deleted
 //
-// A table tells of a record when its whole stretch of time has passed, and once. All stretches that have passed
-// are told together, block by block: the further behind this is, the more each block that has to be read
-// tells, so that the cost has a bound and the delay settles where it meets it. That the record was
-// overwritten or deleted since is for the caller to find out, who has to read the key anyway.
+// A table tells of a record when its whole stretch of time has passed, and once. Whether the record was
+// overwritten or deleted since is known, as a rule, without a read: the record table says so, or the filters of all newer
+// tables deny the key. What they cannot say is for the caller to find out.
 //
 // Threads: loop.
 #include <algorithm>
-#include <functional>
 #include <limits>
 #include <utility>
 
@@ -22,15 +20,13 @@ namespace varve {
 
 namespace {
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-// Data blocks that one call looks into, at 10 to 20 microseconds each, and places of an index that are gathered
-// at once, give or take a stretch.
-constexpr int kBlocksPerCall = 8;
-constexpr size_t kPlacesMax = 4096;
+// Entries of expiry indexes that one call looks at, whether or not they tell of anything.
+constexpr size_t kLooksPerCall = 256;
 }  // namespace
 
 Result<bool> EngineImpl::TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
                                  std::vector<Due>* due) {
-  DueSearch search{.now_ms = now_ms, .max = max, .blocks_left = kBlocksPerCall, .due = due};
+  DueSearch search{.now_ms = now_ms, .max = max, .looks_left = kLooksPerCall, .due = due};
   TakeDueFrom(*active_, search);
   for (const auto& generation : frozen_) TakeDueFrom(*generation, search);
   if (search.full()) return true;
@@ -45,7 +41,7 @@ Result<bool> EngineImpl::TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
               .try_emplace(table.meta->number, FirstExpiryCursor(table.meta->first_expiry_ms))
               .first->second;
       if (cursor.due_ms <= now_ms && !search.full()) {
-        const Status status = TakeDueFrom(*table.cached, &cursor, search, scope);
+        const Status status = TakeDueFrom(*table.cached, cursor, search, scope);
         // What was found can be dealt with while the rest is loaded.
         if (!status.ok()) return due->empty() ? Result<bool>(status) : Result<bool>(true);
       }
@@ -58,10 +54,7 @@ Result<bool> EngineImpl::TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
 
 EngineImpl::ExpiryCursor EngineImpl::FirstExpiryCursor(int64_t first_expiry_ms) {
   const uint64_t stretch = ExpiryStretchOf(std::max<int64_t>(first_expiry_ms, 1));
-  ExpiryCursor cursor;
-  cursor.stretch = stretch;
-  cursor.due_ms = ExpiryStretchEndMs(stretch);
-  return cursor;
+  return {ExpiryKeyOf(stretch), ExpiryStretchEndMs(stretch)};
 }
 
 void EngineImpl::TakeDueFrom(Generation& generation, DueSearch& search) {
@@ -71,98 +64,83 @@ void EngineImpl::TakeDueFrom(Generation& generation, DueSearch& search) {
     const Record& record = *next.record;
     // Else it was replaced, or got another time.
     if (record.is_put() && !record.superseded() && record.expire_at_ms() == next.at_ms) {
-      search.due->push_back({std::string(record.key()), next.at_ms});
+      search.due->push_back({std::string(record.key()), next.at_ms, true});
     }
   }
 }
 
-// kPending, or Ok. An error, which has been noted, keeps the rest of the table from us: it goes when it is read.
-Status EngineImpl::TakeDueFrom(TableCache::Table& table, ExpiryCursor* cursor, DueSearch& search,
+// kPending, or Ok.
+Status EngineImpl::TakeDueFrom(TableCache::Table& table, ExpiryCursor& cursor, DueSearch& search,
                                ReadScope& scope) {
+  const size_t first = search.due->size();
+  Status status = ReadExpiryIndex(table, cursor, search, scope);
+  Judge(table, first, search.due);
+  return status;
+}
+
+// What cannot be read, which has been noted, is passed over: it goes when it is met.
+Status EngineImpl::ReadExpiryIndex(TableCache::Table& table, ExpiryCursor& cursor,
+                                   DueSearch& search, ReadScope& scope) {
   Status status;
   if (OpenTable(table, &scope, &status) == nullptr) {
     if (status.is_pending()) return status;
-    cursor->due_ms = kNever;
+    cursor.due_ms = kNever;
     return Status::Ok();
   }
-  if (cursor->blocks.empty()) RETURN_IF_ERROR(GatherDue(table, cursor, search.now_ms, scope));
-  while (!cursor->blocks.empty() && !search.full()) {
-    RETURN_IF_ERROR(TakeDueAt(table, *cursor, search, scope));
-    cursor->blocks.pop_back();  // told
-  }
-  if (!cursor->blocks.empty()) return Status::Ok();
-  cursor->stretch = cursor->end;
-  cursor->due_ms = cursor->next_due_ms;
-  return Status::Ok();
-}
-
-// The blocks in which anything has expired in a stretch that has passed and was not told yet.
-Status EngineImpl::GatherDue(TableCache::Table& table, ExpiryCursor* cursor, int64_t now_ms,
-                             ReadScope& scope) {
-  const TableReader& reader = *table.reader();
-  const std::string from = EncodeExpiryKey({cursor->stretch, 0});
-  std::vector<uint32_t> blocks;
-  uint64_t end = cursor->stretch;
-  int64_t next_due_ms = kNever;
-  for (size_t i = reader.FindExpiryBlockIndex(from);
-       i < reader.expiry_block_count() && next_due_ms == kNever; ++i) {
+  const std::shared_ptr<const TableReader>& reader = table.reader();
+  const size_t blocks = reader->expiry_block_count();
+  std::string last;
+  for (size_t i = reader->FindExpiryBlockIndex(cursor.next); i < blocks; ++i) {
     const Result<std::shared_ptr<const Block>> block =
-        FetchBlock(table.reader(), reader.ExpiryBlockAt(i), scope);
+        FetchBlock(reader, reader->ExpiryBlockAt(i), scope);
     if (block.status().is_pending()) return block.status();
-    if (!block.ok()) break;
+    if (!block.ok()) continue;
     BlockIterator it;
     it.Reset(*block);
-    for (it.Seek(from); it.Valid(); it.Next()) {
-      ExpiryPlace place;
-      if (!DecodeExpiryKey(it.entry().key, &place)) continue;
-      const int64_t due_ms = ExpiryStretchEndMs(place.stretch);
-      if (due_ms > now_ms || (blocks.size() >= kPlacesMax && place.stretch >= end)) {
-        next_due_ms = due_ms;
-        break;
+    for (it.Seek(cursor.next); it.Valid(); it.Next()) {
+      Expiring expiring;
+      if (!DecodeExpiring(it.entry(), &expiring)) continue;
+      const int64_t due_ms = ExpiryStretchEndMs(ExpiryStretchOf(expiring.at_ms));
+      if (due_ms > search.now_ms || search.full()) {
+        cursor = {std::string(it.entry().key), due_ms};
+        return Status::Ok();
       }
-      end = place.stretch + 1;
-      blocks.push_back(place.block);
+      --search.looks_left;
+      search.due->push_back({std::string(expiring.key), expiring.at_ms, false});
+      last.assign(it.entry().key);
     }
+    // The next block may have to be waited for.
+    if (!last.empty()) cursor.next = last + '\0';
   }
-  std::sort(blocks.begin(), blocks.end(), std::greater<>());
-  blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
-  cursor->blocks = std::move(blocks);
-  cursor->end = end;
-  cursor->next_due_ms = next_due_ms;
+  cursor.due_ms = kNever;
   return Status::Ok();
 }
 
-// kPending, or Ok: a block that cannot be read is passed over.
-Status EngineImpl::TakeDueAt(TableCache::Table& table, const ExpiryCursor& cursor,
-                             DueSearch& search, ReadScope& scope) {
-  const std::shared_ptr<const TableReader>& reader = table.reader();
-  const uint32_t number = cursor.blocks.back();
-  const size_t p = number / kPartitionBlocks;
-  if (p >= reader->partition_count()) return Status::Ok();
-  Status status;
-  const auto* partition = FetchPartition(table, p, &scope, &status);
-  if (partition == nullptr) return status.is_pending() ? status : Status::Ok();
-  const size_t b = number % kPartitionBlocks;
-  if (b >= (*partition)->blocks()) return Status::Ok();
-  const Result<std::shared_ptr<const Block>> block =
-      FetchBlock(reader, (*partition)->BlockAt(b), scope);
-  if (!block.ok()) return block.status().is_pending() ? block.status() : Status::Ok();
-  --search.blocks_left;
-  BlockIterator it;
-  it.Reset(*block);
-  for (it.SeekToFirst(); it.Valid(); it.Next()) {
-    const Entry& entry = it.entry();
-    if (entry.kind != EntryKind::kPut || entry.expire_at_ms <= 0) continue;
-    const uint64_t stretch = ExpiryStretchOf(entry.expire_at_ms);
-    if (stretch < cursor.stretch || stretch >= cursor.end) continue;
-    // What the record table knows better need not be asked for again.
-    const Record* record = records_.Find(entry.key, records_.HashOf(entry.key));
-    if (record != nullptr && (!record->is_put() || record->expire_at_ms() != entry.expire_at_ms)) {
-      continue;
-    }
-    search.due->push_back({std::string(entry.key), entry.expire_at_ms});
+// Of what the table told, from the `first` on: takes out what is known to have been replaced, and finds out what is the
+// newest.
+void EngineImpl::Judge(const TableCache::Table& table, size_t first, std::vector<Due>* due) {
+  std::vector<Slice> keys;
+  for (size_t i = first; i < due->size(); ++i) keys.emplace_back((*due)[i].key);
+  Prefetch(keys);
+  const auto replaced = [&](Due& d) {
+    const Record* record = records_.Find(d.key, records_.HashOf(d.key));
+    if (record != nullptr && (!record->is_put() || record->expire_at_ms() != d.at_ms)) return true;
+    d.newest = record != nullptr || IsNewestIn(table, d.key);
+    return false;
+  };
+  due->erase(
+      std::remove_if(due->begin() + static_cast<std::ptrdiff_t>(first), due->end(), replaced),
+      due->end());
+}
+
+// Without a wait. REQUIRES: the table holds the key, the record table does not.
+bool EngineImpl::IsNewestIn(const TableCache::Table& table, Slice key) {
+  const uint64_t filter_hash = FilterHash(key);
+  for (const Candidate& candidate : FindCandidates(key, filter_hash, tables_->runs)) {
+    if (candidate.table == &table) return true;
+    if (MayBeInTable(candidate, key, filter_hash)) return false;
   }
-  return Status::Ok();
+  return false;
 }
 
 }  // namespace varve

@@ -9,10 +9,6 @@ namespace {
 constexpr uint64_t kSliceUs = 1000;
 // Deleted in one commit, and between two looks at the clock.
 constexpr size_t kKeysPerCommit = 64;
-
-uint64_t LagMs(const Due& due, int64_t now_ms) {
-  return static_cast<uint64_t>(std::max<int64_t>(now_ms - due.at_ms, 0));
-}
 }  // namespace
 
 ExpiryCycle::ExpiryCycle(const Parts& parts)
@@ -58,22 +54,20 @@ ExpiryCycle::Step ExpiryCycle::DeleteSome() {
     if (due_.empty()) return *more ? Step::kMore : Step::kDone;
   }
   view_.Begin(0, now_ms);
-  bool waits = false;
-  lags_ms_.clear();
-  for (const Due& due : due_) {
-    const uint64_t expired_before = view_.counters().expired_keys;
-    waits |= view_.DeleteExpired(due.key).is_pending();
-    if (view_.counters().expired_keys != expired_before) lags_ms_.push_back(LagMs(due, now_ms));
+  std::vector<Due> waiting;
+  for (Due& due : due_) {
+    const Result<int64_t> expired_ms = view_.DeleteExpired(due);
+    if (expired_ms.status().is_pending()) {
+      waiting.push_back(std::move(due));
+    } else if (expired_ms.ok() && *expired_ms != 0) {
+      const uint64_t lag_ms = static_cast<uint64_t>(std::max<int64_t>(now_ms - *expired_ms, 0));
+      stats_.expiry_lag_ms = std::max(stats_.expiry_lag_ms, lag_ms);
+      stats_.expiry_lags_ms.Add(lag_ms);
+    }
   }
-  if (waits) return Step::kWaits;  // for all of them at once
-
-  for (const Due& due : due_) {
-    stats_.expiry_lag_ms = std::max(stats_.expiry_lag_ms, LagMs(due, now_ms));
-  }
-  for (const uint64_t lag_ms : lags_ms_) stats_.expiry_lags_ms.Add(lag_ms);
-  due_.clear();
+  due_ = std::move(waiting);
   if (!view_.batch().empty()) Commit();
-  return Step::kMore;
+  return due_.empty() ? Step::kMore : Step::kWaits;  // for all of them at once
 }
 
 void ExpiryCycle::Commit() {

@@ -1,7 +1,7 @@
 // server/expiry_cycle.h: keys go when their time has come, whether or not anyone looks at them.
 //
-// At every tick the engine is asked what is due; each key is read, and what has indeed expired is
-// deleted, some dozens in one commit. Slices of about a millisecond alternate with the
+// At every tick the engine is asked what is due; where it cannot tell whether a key was written since, the key is read; and
+// what has indeed expired is deleted, some dozens in one commit. Slices of about a millisecond alternate with the
 // clients' turns until nothing is due any more, so a million keys that expire in one second delay nobody
 // for long. What has to come from the disk is waited for, like a command does.
 //
@@ -51,8 +51,7 @@ class ExpiryCycle {
   ServerStats& stats_;
 
   View view_;
-  std::vector<Due> due_;           // taken, and not yet dealt with
-  std::vector<uint64_t> lags_ms_;  // of those of them that had indeed expired
+  std::vector<Due> due_;  // taken, and not yet dealt with: what has to be read first
   bool under_way_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

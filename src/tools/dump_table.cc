@@ -106,13 +106,13 @@ void Dumper::ExpiryBlocks(TableParts& parts) {
     BlockIterator it;
     it.Reset(block);
     for (it.SeekToFirst(); it.Valid(); it.Next()) {
-      ExpiryPlace place;
-      if (!DecodeExpiryKey(it.entry().key, &place)) {
+      Expiring expiring;
+      if (!DecodeExpiring(it.entry(), &expiring)) {
         out_.Begin("no_expiry", 2).Bytes("key", it.entry().key).End();
         continue;
       }
-      out_.Begin("expiry", 2).Number("stretch", place.stretch);
-      out_.Signed("due_ms", ExpiryStretchEndMs(place.stretch)).Number("block", place.block).End();
+      out_.Begin("expiry", 2).Number("stretch", ExpiryStretchOf(expiring.at_ms));
+      out_.Signed("expires_ms", expiring.at_ms).Bytes("key", expiring.key).End();
     }
   }
 }

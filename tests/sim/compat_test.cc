@@ -2,9 +2,9 @@
 //
 // tests/compat/ keeps a file of each format and version that may lie on somebody's disk:
 //
-//   log1-manifest1-table3-values1/              a database: CURRENT, a manifest, two tables, a value file, two
+//   log1-manifest1-table4-values1/              a database: CURRENT, a manifest, two tables, a value file, two
 //                                               log segments
-//   log1-manifest1-table3-values1-checkpoint/   a checkpoint of it: the same without a log
+//   log1-manifest1-table4-values1-checkpoint/   a checkpoint of it: the same without a log
 //
 // LOCK and RESERVE hold nothing. Each file is made by the code that writes it in the engine, not by a
 // running engine, whose choices may change while formats stay.

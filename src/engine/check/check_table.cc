@@ -16,6 +16,10 @@ namespace varve {
 
 namespace {
 
+uint64_t Fingerprint(const Expiring& expiring) {
+  return Hash(expiring.key, static_cast<uint64_t>(expiring.at_ms) << 8 | expiring.tag);
+}
+
 class TableChecker {
  public:
   TableChecker(const TableToCheck& what, const File& file, CheckReport* report)
@@ -54,10 +58,9 @@ class TableChecker {
   void CheckEntry(const Entry& entry, const Partition& partition, size_t block, uint64_t offset);
   void CheckReference(const Entry& entry, uint64_t offset);
   void CompareUses(const char* who, const ValueUses& said, const ValueUses& found);
-  void NoteExpiry(const ExpiryPlace& place);
   void CheckExpiryBlocks();
   bool CheckExpiryBlock(size_t i);
-  void CheckExpiryKey(Slice key, size_t block, uint64_t offset);
+  void CheckExpiring(const Entry& entry, size_t block, uint64_t offset);
   void CompareWithProperties();
   void CompareWithManifest();
 
@@ -86,9 +89,9 @@ class TableChecker {
   std::map<uint64_t, uint64_t> found_uses_;  // value file -> bytes
   std::string last_key_;
 
-  std::vector<ExpiryPlace> expiry_places_;  // to which the expiry index should lead
+  std::vector<uint64_t> expiring_;  // fingerprints of what the expiry index should name
   std::string last_expiry_key_;
-  uint64_t expiry_places_met_ = 0;
+  uint64_t expiring_met_ = 0;
 };
 
 void TableChecker::CheckPartition(size_t i) {
@@ -151,8 +154,7 @@ void TableChecker::CheckEntry(const Entry& entry, const Partition& partition, si
   const bool first = found_.expiring++ == 0;
   found_.first_expiry_ms = first ? at_ms : std::min(found_.first_expiry_ms, at_ms);
   found_.last_expiry_ms = first ? at_ms : std::max(found_.last_expiry_ms, at_ms);
-  NoteExpiry({ExpiryStretchOf(std::max<int64_t>(at_ms, 1)),
-              static_cast<uint32_t>(partition_ * kPartitionBlocks + block)});
+  expiring_.push_back(Fingerprint({std::max<int64_t>(at_ms, 1), entry.tag, entry.key}));
 }
 
 void TableChecker::CheckReference(const Entry& entry, uint64_t offset) {
@@ -168,25 +170,17 @@ void TableChecker::CheckReference(const Entry& entry, uint64_t offset) {
   if (what_.references != nullptr) what_.references->Follow(ref, entry.key);
 }
 
-// Keys that are written together often expire together.
-void TableChecker::NoteExpiry(const ExpiryPlace& place) {
-  if (expiry_places_.empty() || expiry_places_.back() != place) expiry_places_.push_back(place);
-}
-
 void TableChecker::CheckExpiryBlocks() {
-  std::sort(expiry_places_.begin(), expiry_places_.end());
-  expiry_places_.erase(std::unique(expiry_places_.begin(), expiry_places_.end()),
-                       expiry_places_.end());
+  std::sort(expiring_.begin(), expiring_.end());
   bool all_read = true;
   for (size_t i = 0; i < parts_.expiry_block_count(); ++i) all_read &= CheckExpiryBlock(i);
   // An index that could not be read has been complained of.
   const bool known = parts_.properties() && (parts_.expiry_index() || !parts_.complained());
   if (!all_read || blocks_missing_ || !known) return;
-  if (expiry_places_met_ == expiry_places_.size()) return;
-  // Behind them, for the places within may have been complained of.
-  Problem(parts_.footer()->partitions, "the expiry index has " +
-                                           std::to_string(expiry_places_met_) + " of " +
-                                           std::to_string(expiry_places_.size()) + " places");
+  if (expiring_met_ == expiring_.size()) return;
+  // Behind them, for what lies within may have been complained of.
+  Problem(parts_.footer()->partitions, "the expiry index has " + std::to_string(expiring_met_) +
+                                           " of " + std::to_string(expiring_.size()) + " keys");
 }
 
 // False if it could not be read.
@@ -198,25 +192,24 @@ bool TableChecker::CheckExpiryBlock(size_t i) {
   ++report_->totals().blocks;
   BlockIterator it;
   it.Reset(block);
-  for (it.SeekToFirst(); it.Valid(); it.Next()) CheckExpiryKey(it.entry().key, i, handle.offset);
+  for (it.SeekToFirst(); it.Valid(); it.Next()) CheckExpiring(it.entry(), i, handle.offset);
   return true;
 }
 
-void TableChecker::CheckExpiryKey(Slice key, size_t block, uint64_t offset) {
-  ExpiryPlace place;
-  if (!DecodeExpiryKey(key, &place)) {
+void TableChecker::CheckExpiring(const Entry& entry, size_t block, uint64_t offset) {
+  Expiring expiring;
+  if (!DecodeExpiring(entry, &expiring)) {
     return Problem(offset, "an entry of the expiry index that is none");
   }
-  if (key <= last_expiry_key_) Problem(offset, "keys of the expiry index out of order");
-  if (parts_.expiry_index()->Find(key) != block) {
+  if (entry.key <= last_expiry_key_) Problem(offset, "keys of the expiry index out of order");
+  if (parts_.expiry_index()->Find(entry.key) != block) {
     Problem(offset, "the index looks for a key of this block in another one");
   }
-  last_expiry_key_ = key;
-  if (std::binary_search(expiry_places_.begin(), expiry_places_.end(), place)) {
-    ++expiry_places_met_;
+  last_expiry_key_ = entry.key;
+  if (std::binary_search(expiring_.begin(), expiring_.end(), Fingerprint(expiring))) {
+    ++expiring_met_;
   } else if (!blocks_missing_) {
-    Problem(offset, "the expiry index leads to block " + std::to_string(place.block) +
-                        ", where nothing expires then");
+    Problem(offset, "the expiry index names a key that does not expire then");
   }
 }
 

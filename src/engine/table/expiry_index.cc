@@ -1,9 +1,10 @@
-// engine/table/expiry_index.cc: which data blocks of a table hold what expires when.
+// engine/table/expiry_index.cc: which keys of a table expire when.
 #include "engine/table/expiry_index.h"
 
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/coding.h"
 #include "base/result.h"
 #include "engine/table/block_builder.h"
 #include "engine/table/index.h"
@@ -11,42 +12,45 @@
 
 namespace varve {
 
-std::string EncodeExpiryKey(const ExpiryPlace& place) {
-  std::string key;
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    key.push_back(static_cast<char>(place.stretch >> shift));
-  }
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    key.push_back(static_cast<char>(place.block >> shift));
-  }
+namespace {
+constexpr size_t kStretchBytes = sizeof(uint64_t);
+}  // namespace
+
+std::string ExpiryKeyOf(uint64_t stretch) {
+  std::string key(kStretchBytes, '\0');
+  StoreFixed64(key.data(), __builtin_bswap64(stretch));
   return key;
 }
 
-bool DecodeExpiryKey(Slice key, ExpiryPlace* place) {
-  if (key.size() != kExpiryKeyBytes) return false;
-  *place = {};
-  for (const char c : key.substr(0, 8)) {
-    place->stretch = place->stretch << 8 | static_cast<unsigned char>(c);
-  }
-  for (const char c : key.substr(8)) {
-    place->block = place->block << 8 | static_cast<unsigned char>(c);
-  }
+bool DecodeExpiring(const Entry& entry, Expiring* expiring) {
+  if (entry.kind != EntryKind::kPut || entry.in_value_file) return false;
+  if (entry.key.size() < kStretchBytes || entry.value.size() != 1) return false;
+  const uint64_t stretch = __builtin_bswap64(LoadFixed64(entry.key.data()));
+  const int64_t into_ms = static_cast<unsigned char>(entry.value[0]);
+  constexpr int64_t kEndOfTimeMs = std::numeric_limits<int64_t>::max();
+  if (into_ms >= kExpiryStretchMs || stretch > ExpiryStretchOf(kEndOfTimeMs)) return false;
+  const int64_t begin_ms = static_cast<int64_t>(stretch) * kExpiryStretchMs;
+  if (into_ms > kEndOfTimeMs - begin_ms || begin_ms + into_ms == 0) return false;
+  *expiring = {begin_ms + into_ms, entry.tag, entry.key.substr(kStretchBytes)};
   return true;
 }
 
-void ExpiryIndexBuilder::Add(int64_t expire_at_ms, uint32_t block) {
-  const ExpiryPlace place{ExpiryStretchOf(std::max<int64_t>(expire_at_ms, 1)), block};
-  if (places_.empty() || places_.back() != place) places_.push_back(place);
+void ExpiryIndexBuilder::Add(const Expiring& expiring) {
+  places_.push_back({ExpiryStretchOf(expiring.at_ms), encoded_.size()});
+  encoded_.push_back(static_cast<char>(expiring.at_ms % kExpiryStretchMs));
+  encoded_.push_back(static_cast<char>(expiring.tag));
+  PutVarint(&encoded_, expiring.key.size());
+  encoded_.append(expiring.key);
 }
 
 Status ExpiryIndexBuilder::Finish(size_t block_bytes, uint64_t begin, const WriteBlock& write,
                                   std::string* index) {
   CHECK(!empty());
   std::sort(places_.begin(), places_.end());
-  places_.erase(std::unique(places_.begin(), places_.end()), places_.end());
 
   BlockBuilder block;
   IndexBuilder blocks;
+  std::string key;
   std::string last_key;
   const auto end_block = [&]() -> Status {
     uint64_t end = 0;
@@ -55,15 +59,23 @@ Status ExpiryIndexBuilder::Finish(size_t block_bytes, uint64_t begin, const Writ
     block.Reset();
     return Status::Ok();
   };
-  for (const ExpiryPlace& place : places_) {
-    std::string key = EncodeExpiryKey(place);
+  for (const Place& place : places_) {
+    Slice rest = Slice(encoded_).substr(place.offset);
     Entry entry;
+    entry.value = rest.substr(0, 1);
+    entry.tag = static_cast<uint8_t>(rest[1]);
+    rest.remove_prefix(2);
+    uint64_t key_size = 0;
+    CHECK(GetVarint(&rest, &key_size));
+    key = ExpiryKeyOf(place.stretch);
+    key.append(rest.substr(0, key_size));
     entry.key = key;
-    const size_t shared = CommonPrefixSize(last_key, entry.key);
+
+    const size_t shared = CommonPrefixSize(last_key, key);
     if (!block.empty() && block.SizeWith(entry, shared) > block_bytes) RETURN_IF_ERROR(end_block());
     if (block.empty()) blocks.BeginBlock(entry.key.substr(0, shared + 1));
     block.Add(entry, shared);
-    last_key = std::move(key);
+    std::swap(last_key, key);
   }
   RETURN_IF_ERROR(end_block());
   *index = blocks.Finish();

@@ -1,15 +1,17 @@
-// engine/table/expiry_index.h: which data blocks of a table hold what expires when.
+// engine/table/expiry_index.h: which keys of a table expire when.
 //
-// For each expiring put the index says in which stretch of time it expires and in which data block it
-// lies; several in one block and one stretch are one entry. Read in order, it leads from what
-// is due next to the keys, without a byte of memory per key.
+// Read in order, the index leads from what is due next to the keys, without a byte of memory per key, and
+// without a look at the data blocks: keys that expire together lie all over the table, so that a block would have to
+// be read for every one of them.
 //
-//   expiry key    stretch (8, big-endian) | data block (4, big-endian)
+//   expiry key    stretch (8, big-endian) | key
+//   value         ms into the stretch (1)
+//   tag           that of the key's entry
 //
-// A stretch is kExpiryStretchMs of wall-clock time. The keys lie in blocks of the same form as data
-// blocks, as puts without a value, between data and filter. Where these blocks end is told by
-// the table's properties, in the form of an index block whose offsets count from where the first one
-// begins.
+// A stretch is kExpiryStretchMs of wall-clock time, within which the keys are in their own order: neighbours share
+// beginnings, and are looked up in the same places. The expiry keys lie in blocks of the same form as data blocks, as
+// puts, between data and filter. Where these blocks end is told by the table's properties, in the form of
+// an index block whose offsets count from where the first one begins.
 //
 // Threads: one at a time for the builder.
 // See also: table_format.h, engine/expiry.cc (its reader).
@@ -19,27 +21,18 @@
 #include <functional>
 #include <limits>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/slice.h"
 #include "base/status.h"
+#include "engine/entry.h"
 #include "engine/table/table_format.h"
 
 namespace varve {
 
 // What is due is found at the end of its stretch, so this is how late it may be. On disk.
 inline constexpr int64_t kExpiryStretchMs = 250;
-
-struct ExpiryPlace {
-  uint64_t stretch = 0;
-  uint32_t block = 0;
-
-  auto operator<=>(const ExpiryPlace&) const = default;  // NOLINT: nothing here is a pointer
-};
-static_assert(sizeof(ExpiryPlace) == 16);
-
-inline constexpr size_t kExpiryKeyBytes = 12;
+static_assert(kExpiryStretchMs <= 256, "the way into a stretch has a byte");
 
 // REQUIRES: at_ms > 0.
 inline uint64_t ExpiryStretchOf(int64_t at_ms) {
@@ -52,17 +45,28 @@ inline int64_t ExpiryStretchEndMs(uint64_t stretch) {
   return static_cast<int64_t>(stretch + 1) * kExpiryStretchMs;
 }
 
-std::string EncodeExpiryKey(const ExpiryPlace& place);
-// False if it is none.
-bool DecodeExpiryKey(Slice key, ExpiryPlace* place);
+// The least expiry key of a stretch.
+std::string ExpiryKeyOf(uint64_t stretch);
+
+struct Expiring {
+  int64_t at_ms = 0;  // > 0
+  uint8_t tag = 0;
+  Slice key;
+
+  bool operator==(const Expiring&) const = default;
+};
+
+// What `entry` of an expiry block says; its key is part of that of `entry`. False if it says nothing.
+bool DecodeExpiring(const Entry& entry, Expiring* expiring);
 
 class ExpiryIndexBuilder {
  public:
-  void Add(int64_t expire_at_ms, uint32_t block);
+  // REQUIRES: keys in strictly increasing order.
+  void Add(const Expiring& expiring);
 
   bool empty() const { return places_.empty(); }
-  // Of the finished blocks, at most.
-  size_t size_bytes() const { return 8 * places_.size(); }
+  // Of the blocks before they are compressed, about.
+  size_t size_bytes() const { return encoded_.size() + sizeof(uint32_t) * places_.size(); }
 
   // Hands the contents of one block after the other to `write`, which says where each ends, and returns
   // the index over them. `begin` is where the first one begins. REQUIRES: !empty().
@@ -70,7 +74,15 @@ class ExpiryIndexBuilder {
   Status Finish(size_t block_bytes, uint64_t begin, const WriteBlock& write, std::string* index);
 
  private:
-  std::vector<ExpiryPlace> places_;
+  struct Place {
+    uint64_t stretch;
+    size_t offset;  // in encoded_, hence in the order of the keys
+
+    auto operator<=>(const Place&) const = default;  // NOLINT: nothing here is a pointer
+  };
+
+  std::vector<Place> places_;
+  std::string encoded_;  // ms into the stretch, tag, size of the key (varint), key
 };
 
 }  // namespace varve

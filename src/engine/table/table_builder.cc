@@ -103,7 +103,7 @@ void TableBuilder::Count(const Entry& entry) {
   properties_.value_bytes += entry.value.size();
   if (entry.expire_at_ms == 0) return;
   const int64_t at_ms = entry.expire_at_ms;
-  expiry_.Add(at_ms, blocks_);
+  expiry_.Add({std::max<int64_t>(at_ms, 1), entry.tag, entry.key});
   const bool first = properties_.expiring++ == 0;
   properties_.first_expiry_ms = first ? at_ms : std::min(properties_.first_expiry_ms, at_ms);
   properties_.last_expiry_ms = first ? at_ms : std::max(properties_.last_expiry_ms, at_ms);
@@ -161,7 +161,6 @@ Status TableBuilder::WriteDictionary() {
 
 void TableBuilder::BlockWritten(BlockHandle handle) {
   partition_->EndBlock(handle.end());
-  ++blocks_;
   block_.Reset();
   if (partition_->blocks() == kPartitionBlocks) FinishPartition();
 }

@@ -102,7 +102,6 @@ class TableBuilder {
   bool dictionary_is_useless_ = false;
   std::string dictionary_bytes_;
   std::unique_ptr<const CompressionDictionary> dictionary_;  // of data blocks from now on; or null
-  uint32_t blocks_ = 0;                                      // finished
   std::optional<PartitionBuilder> partition_;  // that of the next block, once it has begun
   // Those before, as they will be written. They are a hundredth of the table.
   struct FinishedPartition {

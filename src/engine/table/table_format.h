@@ -1,7 +1,7 @@
 // engine/table/table_format.h: the bytes of a table file.
 //
 //   data block 0 .. n-1    entries in strictly increasing order of their keys (byte order)
-//   expiry block 0 .. m-1  where to find what expires when (expiry_index.h); none if nothing expires
+//   expiry block 0 .. m-1  which keys expire when (expiry_index.h); none if nothing expires
 //   partition 0 .. p-1     filter and index of kPartitionBlocks data blocks each, the last of what is
 //                          left (partition.h)
 //   dictionary             what zstd was told before it compressed data blocks (dictionary.h); seldom
@@ -120,7 +120,7 @@ static_assert(sizeof(TableFooter) == 96 && std::is_trivially_copyable_v<TableFoo
 static_assert(offsetof(TableFooter, index) == 40 && offsetof(TableFooter, version) == 72);
 static_assert(offsetof(TableFooter, checksum) == 80 && offsetof(TableFooter, magic) == 88);
 
-inline constexpr uint64_t kTableFormatVersion = 3;
+inline constexpr uint64_t kTableFormatVersion = 4;
 inline constexpr uint64_t kTableMagic = 0x4c42544556524156;  // "VARVETBL"
 
 inline uint64_t FooterChecksum(const TableFooter& footer) {

@@ -142,8 +142,8 @@ TEST_CASE("check of a table: a lie under a sound checksum is found") {
          StoreFixed64(with, 901'000);
          t.Change(data(t), Slice(old, 8), Slice(with, 8));
        },
-       "the expiry index leads to block 0, where nothing expires then"},
-      {"an expiry index that lacks a place",
+       "the expiry index names a key that does not expire then"},
+      {"an expiry index that lacks a key",
        [&](CheckedTable& t) {
          char old[8];
          char with[8];
@@ -151,7 +151,7 @@ TEST_CASE("check of a table: a lie under a sound checksum is found") {
          StoreFixed64(with, 901'000);
          t.Change(data(t), Slice(old, 8), Slice(with, 8));
        },
-       "the expiry index has 2 of 3 places"},
+       "the expiry index has 2 of 3 keys"},
       {"a filter of nobody",
        [](CheckedTable& t) {
          // Behind the partition's header, and the filter's.
@@ -193,16 +193,15 @@ TEST_CASE("check of a table: a lie under a sound checksum is found") {
          t.Reseal(t.footer.properties);
        },
        "dictionary of a wrong size"},
-      {"an expiry index that leads to a block that is not there",
-       [](CheckedTable& t) {
-         const BlockHandle block = t.expiry_block();
-         // The last key, by its last byte: the number of a block.
-         const size_t restarts =
-             4 + 4 * LoadFixed32(t.bytes.data() + block.offset + block.size - 4);
-         t.bytes[block.offset + block.size - restarts - 1] = 77;
-         t.Reseal(block);
-       },
-       "the expiry index leads to block 77"},
+      {"an expiry index with another key",
+       [](CheckedTable& t) { t.Change(t.expiry_block(), "key09", "key08"); },
+       "the expiry index names a key that does not expire then"},
+      {"an expiry index that tells of another time",
+       [](CheckedTable& t) { t.Change(t.expiry_block(), Slice("key09\0", 6), "key09\x4d"); },
+       "the expiry index names a key that does not expire then"},
+      {"an expiry index with times that are none",
+       [](CheckedTable& t) { t.Change(t.expiry_block(), Slice("key09\0", 6), "key09\xfa"); },
+       "an entry of the expiry index that is none"},
   };
   for (const Case& c : kCases) {
     CAPTURE(c.why);

@@ -1,8 +1,11 @@
-// tests/unit/engine/table/expiry_index_test.cc: from a time to the blocks of what expires then.
+// tests/unit/engine/table/expiry_index_test.cc: from a time to the keys that expire then.
 #include "engine/table/expiry_index.h"
 
 #include <memory>
 #include <set>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "base/random.h"
 #include "engine/table/table_builder.h"
@@ -14,18 +17,34 @@
 namespace varve {
 namespace {
 
-TEST_CASE("expiry index: keys sort by time, then by block") {
-  const ExpiryPlace places[] = {{0, 0},   {0, 1},   {1, 0},         {1, 256},
-                                {255, 0}, {256, 0}, {1ull << 40, 7}};
-  for (size_t i = 0; i < std::size(places); ++i) {
-    CAPTURE(i);
-    ExpiryPlace decoded;
-    const std::string key = EncodeExpiryKey(places[i]);
-    REQUIRE(DecodeExpiryKey(key, &decoded));
-    CHECK(decoded == places[i]);
-    if (i > 0) CHECK(EncodeExpiryKey(places[i - 1]) < key);
-    CHECK(!DecodeExpiryKey(Slice(key).substr(1), &decoded));
-  }
+Entry EntryOf(Slice key, Slice value) {
+  Entry entry;
+  entry.key = key;
+  entry.value = value;
+  return entry;
+}
+
+TEST_CASE("expiry index: what is no entry of it is told apart") {
+  Expiring expiring;
+  const std::string at_1 = ExpiryKeyOf(0) + "key";
+  REQUIRE(DecodeExpiring(EntryOf(at_1, "\x01"), &expiring));
+  CHECK(expiring == Expiring{1, 0, "key"});
+  CHECK(!DecodeExpiring(EntryOf(at_1, Slice("\0", 1)), &expiring));  // 0 is never
+  CHECK(!DecodeExpiring(EntryOf(at_1, ""), &expiring));
+  CHECK(!DecodeExpiring(EntryOf(at_1, "ab"), &expiring));
+  CHECK(!DecodeExpiring(EntryOf(at_1, "\xfa"), &expiring));  // 250
+  CHECK(!DecodeExpiring(EntryOf(Slice(at_1).substr(0, 7), "\x01"), &expiring));
+  CHECK(!DecodeExpiring(EntryOf(ExpiryKeyOf(UINT64_MAX), "\x01"), &expiring));
+  Entry tombstone = EntryOf(at_1, "\x01");
+  tombstone.kind = EntryKind::kTombstone;
+  CHECK(!DecodeExpiring(tombstone, &expiring));
+
+  const uint64_t last = ExpiryStretchOf(INT64_MAX);
+  const char into = static_cast<char>(INT64_MAX % kExpiryStretchMs);
+  REQUIRE(DecodeExpiring(EntryOf(ExpiryKeyOf(last), Slice(&into, 1)), &expiring));
+  CHECK(expiring.at_ms == INT64_MAX);
+  CHECK(!DecodeExpiring(EntryOf(ExpiryKeyOf(last), "\xf9"), &expiring));
+  CHECK(!DecodeExpiring(EntryOf(ExpiryKeyOf(last + 1), "\x01"), &expiring));
 }
 
 TEST_CASE("expiry index: a stretch ends behind all of its times, up to the end of time") {
@@ -38,7 +57,7 @@ TEST_CASE("expiry index: a stretch ends behind all of its times, up to the end o
   CHECK(ExpiryStretchEndMs(UINT64_MAX) == INT64_MAX);  // from a damaged table
 }
 
-TEST_CASE("expiry index: a table names every block and stretch in which something expires") {
+TEST_CASE("expiry index: a table names all that expires, by stretches, then by key") {
   for (const uint32_t block_bytes : {64u, 4096u}) {
     CAPTURE(block_bytes);
     SimEnv env(1);
@@ -48,42 +67,37 @@ TEST_CASE("expiry index: a table names every block and stretch in which somethin
     TableOptions options;
     options.block_bytes = block_bytes;
     TableBuilder builder(options, **file, 5, 6);
-    std::set<ExpiryPlace> wanted;
-    std::vector<std::pair<std::string, int64_t>> entries;
+    using Named = std::tuple<uint64_t, std::string, int64_t, uint8_t>;  // by stretch and key
+    std::set<Named> wanted;
     for (int i = 0; i < 2000; ++i) {
       const std::string key = "key" + std::to_string(100'000 + i);
       const int64_t at_ms = random.OneIn(3) ? 0 : static_cast<int64_t>(1 + random.Uniform(100'000));
-      Entry entry;
-      entry.key = key;
+      Entry entry = EntryOf(key, "value");
       entry.expire_at_ms = at_ms;
-      entry.value = "value";
+      entry.tag = static_cast<uint8_t>(i % 5);
       REQUIRE(builder.Add(entry).ok());
-      entries.emplace_back(key, at_ms);
+      if (at_ms != 0) wanted.insert({ExpiryStretchOf(at_ms), key, at_ms, entry.tag});
     }
-    const auto properties = builder.Finish();
-    REQUIRE(properties.ok());
+    REQUIRE(builder.Finish().ok());
     auto table = TableReader::Open(std::move(*file), "t", 5, 6);
     REQUIRE_MESSAGE(table.ok(), table.status().ToString());
-    for (const auto& [key, at_ms] : entries) {
-      if (at_ms == 0) continue;
-      const size_t p = (*table)->FindPartition(key);
-      const auto partition = (*table)->ReadPartition(p);
-      REQUIRE(partition.ok());
-      const auto block = static_cast<uint32_t>(p * kPartitionBlocks + (*partition)->FindIndex(key));
-      wanted.insert({ExpiryStretchOf(at_ms), block});
-    }
-    std::vector<ExpiryPlace> found;
+
+    std::vector<Named> found;
     for (size_t i = 0; i < (*table)->expiry_block_count(); ++i) {
       const auto block = (*table)->ReadBlock((*table)->ExpiryBlockAt(i));
       REQUIRE(block.ok());
       BlockIterator it;
       it.Reset(*block);
       for (it.SeekToFirst(); it.Valid(); it.Next()) {
-        REQUIRE(DecodeExpiryKey(it.entry().key, &found.emplace_back()));
+        Expiring expiring;
+        REQUIRE(DecodeExpiring(it.entry(), &expiring));
+        found.emplace_back(ExpiryStretchOf(expiring.at_ms), expiring.key, expiring.at_ms,
+                           expiring.tag);
         CHECK((*table)->FindExpiryBlockIndex(it.entry().key) == i);
+        CHECK(it.entry().key >= ExpiryKeyOf(ExpiryStretchOf(expiring.at_ms)));
       }
     }
-    CHECK(found == std::vector<ExpiryPlace>(wanted.begin(), wanted.end()));
+    CHECK(found == std::vector<Named>(wanted.begin(), wanted.end()));
   }
 }
 
