@@ -306,8 +306,8 @@ class EngineImpl final : public Engine {
   void AddOutputsTo(VersionEdit* edit, const TableJobResult& result);
   void RemoveTables(const FileList& files);
   void RemoveValueFiles(const Version& before);
-  void RemoveFile(uint64_t number, uint64_t size_bytes, std::string path);
-  void RemoveSome();
+  void RemoveUnlessPinned(uint64_t number, uint64_t size_bytes, std::string path);
+  void RemoveFile(std::string path);
   void ServeFlushWaiters();
   void WatchForQuiet();
   void SetQuiet(bool quiet);
@@ -453,9 +453,7 @@ class EngineImpl final : public Engine {
   Pins pins_;
   std::map<uint64_t, std::function<void(PinnedOr)>> pin_requests_;  // in the order they came
   uint64_t last_pin_request_ = 0;
-  std::shared_ptr<RunningCheckpoint> checkpoint_;  // null: none
-  std::vector<std::string> files_to_remove_;
-  bool removal_running_ = false;
+  std::shared_ptr<RunningCheckpoint> checkpoint_;                   // null: none
   std::deque<std::shared_ptr<RangeCompaction>> range_compactions_;  // whose turn it is first
   uint64_t outside_bytes_ = 0;
   WritePacer write_pacer_;

@@ -31,7 +31,6 @@ constexpr uint64_t kManifestGrowth = 4;
 // Little is being written if it is no more than so much in such a time.
 constexpr uint64_t kQuietMs = 10'000;
 constexpr uint64_t kQuietBytes = 512u << 10;
-constexpr size_t kRemovalsAtOnce = 16;
 // A compaction leaves what has expired since alone: whoever asks what is due shall hear of it first.
 constexpr int64_t kExpiryGraceMs = 60'000;
 }  // namespace
@@ -372,9 +371,8 @@ void EngineImpl::RemoveTables(const FileList& files) {
     table_cache_.Erase(file->number);
     expiry_cursors_.erase(file->number);
     block_cache_.EraseFile(file->number);
-    RemoveFile(file->number, file->size_bytes, table_directory().PathOf(file->number));
+    RemoveUnlessPinned(file->number, file->size_bytes, table_directory().PathOf(file->number));
   }
-  RemoveSome();
 }
 
 // Those that the version before had, and this one has not.
@@ -384,37 +382,19 @@ void EngineImpl::RemoveValueFiles(const Version& before) {
     if (state_.version->FindValueFile(number) != nullptr) continue;
     table_cache_.Erase(number);
     block_cache_.EraseFile(number);
-    RemoveFile(number, file.meta.size_bytes, table_directory().PathOfValues(number));
+    RemoveUnlessPinned(number, file.meta.size_bytes, table_directory().PathOfValues(number));
   }
-  RemoveSome();
 }
 
 // Whoever still reads one has it open, but for snapshots: for them it stays.
-void EngineImpl::RemoveFile(uint64_t number, uint64_t size_bytes, std::string path) {
-  if (pins_.Hold(number, size_bytes, path)) return;
-  files_to_remove_.push_back(std::move(path));
+void EngineImpl::RemoveUnlessPinned(uint64_t number, uint64_t size_bytes, std::string path) {
+  if (!pins_.Hold(number, size_bytes, path)) RemoveFile(std::move(path));
 }
 
-// A few at a time: when the last snapshot goes there may be thousands, and edits wait in the same lane. What cannot be
-// removed is removed at the next open.
-void EngineImpl::RemoveSome() {
-  if (removal_running_ || files_to_remove_.empty()) return;
-  removal_running_ = true;
-  const size_t left = files_to_remove_.size() - std::min(files_to_remove_.size(), kRemovalsAtOnce);
-  std::vector<std::string> paths(
-      std::make_move_iterator(files_to_remove_.begin() + static_cast<ptrdiff_t>(left)),
-      std::make_move_iterator(files_to_remove_.end()));
-  files_to_remove_.resize(left);
+// What cannot be removed is removed at the next open.
+void EngineImpl::RemoveFile(std::string path) {
   env_.Schedule(
-      Lane::kManifest,
-      [&env = env_, paths = std::move(paths)] {
-        for (const std::string& path : paths) (void)env.Remove(path);
-      },
-      [this, alive = alive()] {
-        if (alive.expired()) return;
-        removal_running_ = false;
-        RemoveSome();
-      });
+      Lane::kFiles, [&env = env_, path = std::move(path)] { (void)env.Remove(path); }, [] {});
 }
 
 // --- Quiet ---

@@ -76,8 +76,7 @@ void EngineImpl::RefusePins(const Status& status) {
 }
 
 void EngineImpl::CollectPins() {
-  for (std::string& path : pins_.Collect()) files_to_remove_.push_back(std::move(path));
-  RemoveSome();
+  for (std::string& path : pins_.Collect()) RemoveFile(std::move(path));
 }
 
 void EngineImpl::AddPinStats(EngineStats* stats) const {

@@ -67,14 +67,21 @@ class DirectoryLock {
 // Where a job waits its turn. Different lanes do not wait for each other.
 enum class Lane : unsigned char {
   kLog,         // log appends (and their syncs under `always`): one thread
-  kSync,        // once-a-second log syncs, next segment's preallocation: one thread
-  kManifest,    // version edits, obsolete files: one thread
+  kSync,        // once-a-second log syncs: one thread
+  kManifest,    // version edits: one thread
   kFlush,       // generations to tables: low priority, one thread
   kCompaction,  // tables to tables: low priority, two threads
   kRead,        // cold blocks, sorts that a scan waits for: several threads
   kCheckpoint,  // links to tables, or copies of them: low priority, one thread
+  kFiles,  // log segments made ahead, files that nobody needs any more removed: low priority, one thread
 };
-inline constexpr size_t kLanes = 7;
+inline constexpr size_t kLanes = 8;
+
+// Lanes whose work gives way to the loop: see background.h.
+constexpr bool IsBackground(Lane lane) {
+  return lane == Lane::kFlush || lane == Lane::kCompaction || lane == Lane::kCheckpoint ||
+         lane == Lane::kFiles;
+}
 
 // A file system, as its users see it: what is kept for the administrator is not there.
 struct DiskSpace {

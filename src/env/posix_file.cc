@@ -16,6 +16,7 @@
 #include <cerrno>
 
 #include "base/numbers.h"
+#include "env/background.h"
 
 namespace varve {
 
@@ -30,7 +31,7 @@ auto Uninterrupted(Call call) {
 }
 
 // Preallocate writes its zeros from here. Not const: so it takes no room in the binary.
-constexpr size_t kZeroChunkBytes = size_t{1} << 20;
+constexpr size_t kZeroChunkBytes = size_t{128} << 10;  // between two offers of the core
 alignas(4096) char g_zeros[kZeroChunkBytes];
 
 class Descriptor {
@@ -166,6 +167,7 @@ Status PosixFile::Preallocate(uint64_t size) {
     return Error("preallocate");
   }
   for (uint64_t offset = 0; offset < size; offset += kZeroChunkBytes) {
+    OfferCpu();
     const uint64_t rest = std::min<uint64_t>(size - offset, kZeroChunkBytes);
     RETURN_IF_ERROR(WriteAt(offset, Slice(g_zeros, static_cast<size_t>(rest))));
   }

@@ -30,8 +30,8 @@ constexpr uint64_t kStepsPerTimeJump = 64;
 // After so many steps on a dead disk a program is not going to end by itself.
 constexpr size_t kDeadStepsMax = 1'000'000;
 
-constexpr Slice kLaneNames[kLanes] = {"log",        "sync", "manifest",  "flush",
-                                      "compaction", "read", "checkpoint"};
+constexpr Slice kLaneNames[kLanes] = {"log",        "sync", "manifest",   "flush",
+                                      "compaction", "read", "checkpoint", "files"};
 
 constexpr Slice kLink = "link";
 

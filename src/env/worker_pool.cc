@@ -19,9 +19,9 @@ namespace varve {
 namespace {
 
 // At most 15 characters: the kernel keeps no more.
-constexpr const char* kThreadNames[kLanes] = {"varve-log",    "varve-sync",    "varve-manifest",
-                                              "varve-flush",  "varve-compact", "varve-read",
-                                              "varve-checkpt"};
+constexpr const char* kThreadNames[kLanes] = {"varve-log",     "varve-sync",    "varve-manifest",
+                                              "varve-flush",   "varve-compact", "varve-read",
+                                              "varve-checkpt", "varve-files"};
 
 // Signals are the loop's: while this lives, new threads inherit a mask that blocks them all.
 // Except those that a thread raises itself by a fault, which must reach the crash handler.
@@ -151,8 +151,7 @@ bool WorkerPool::StartThread(Lane which) {
 void WorkerPool::WorkerMain(Lane which) {
   LaneQueue& lane = lanes_[static_cast<size_t>(which)];
   const pid_t thread = gettid();
-  const bool background =
-      which == Lane::kFlush || which == Lane::kCompaction || which == Lane::kCheckpoint;
+  const bool background = IsBackground(which);
   if (background) BecomeBackground(options_.background_nice);
 
   MemoryMeter meter;

@@ -31,8 +31,8 @@ namespace varve {
 struct WorkerPoolOptions {
   // By lane, in the order of enum Lane. Threads start when they are first needed. Readers are as many as reads that a
   // disk should have before it at a time.
-  std::array<unsigned, kLanes> threads_max = {1, 1, 1, 1, 2, 32, 1};
-  // How much flushes, compaction and checkpoints yield to the loop, as nice(1) counts. Where they share a core with it, no
+  std::array<unsigned, kLanes> threads_max = {1, 1, 1, 1, 2, 32, 1, 1};
+  // How much lanes in the background yield to the loop, as nice(1) counts. Where they share a core with it, no
   // turn should wait for them; if they fall behind for that, writers are slowed (engine/write_pacer.h).
   int background_nice = 19;
 };

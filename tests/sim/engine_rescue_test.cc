@@ -95,7 +95,7 @@ TEST_CASE("engine rescue: who writes when told that the log goes on has written"
 
 TEST_CASE("engine rescue: a log that cannot begin again is asked once a second, not all the time") {
   RescueWorld world;
-  world.Hold(Lane::kSync);  // no spare segment
+  world.Hold(Lane::kFiles);  // no spare segment
   world.Put("flushed");
   world.RunUntilIdle();
   world.Hold(Lane::kLog);
@@ -112,7 +112,7 @@ TEST_CASE("engine rescue: a log that cannot begin again is asked once a second, 
     world.RunUntilIdle();
   }
   CHECK(world.env.operations() - operations < 100);
-  world.Release(Lane::kSync);
+  world.Release(Lane::kFiles);
   world.Heal();
   Must(world.AwaitWritable());
   world.FinishAndCheck();
@@ -122,13 +122,13 @@ TEST_CASE("engine rescue: closing while the disk fails ends, and loses nothing t
   for (uint64_t n = 1; n <= 30; ++n) {
     CAPTURE(n);
     RescueWorld world(n % 2 == 0 ? Durability::kAlways : Durability::kEverySecond, n);
-    world.Hold(Lane::kSync);  // no spare segment
+    world.Hold(Lane::kFiles);  // no spare segment
     world.Put("a");
     world.RunUntilIdle();
     world.Hold(Lane::kLog);
     world.engine->Flush([](const Status&) {});  // freezes, and a segment is asked for
     world.Release(Lane::kLog);
-    world.Release(Lane::kSync);
+    world.Release(Lane::kFiles);
     world.env.FailNth(1 + n / 2, StatusCode::kIoError, n % 3 == 0);
     (void)world.Close();
     world.CrashAndCheck(n % 5 == 0 ? CrashMode::kKeepAll : CrashMode::kDropUnsynced);

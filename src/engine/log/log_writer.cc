@@ -394,9 +394,14 @@ void LogWriter::SetQuiet(bool quiet) {
 void LogWriter::RemoveFile(uint64_t segment) {
   if (stopped_) return;
   // Behind any sync of it. A file that stays is removed at the next start.
-  const std::string path = JoinPath(options_.directory, LogFileName(segment));
+  std::string path = JoinPath(options_.directory, LogFileName(segment));
   env_.Schedule(
-      Lane::kSync, [&env = env_, path] { (void)env.Remove(path); }, [] {});
+      Lane::kSync, [] {},
+      [&env = env_, alive = std::weak_ptr<bool>(alive_), path = std::move(path)] {
+        if (alive.expired()) return;
+        env.Schedule(
+            Lane::kFiles, [&env, path] { (void)env.Remove(path); }, [] {});
+      });
 }
 
 void LogWriter::PrepareSpare() {
@@ -414,7 +419,7 @@ void LogWriter::PrepareSpare() {
   }
   auto status = std::make_shared<Status>();
   env_.Schedule(
-      Lane::kSync,
+      Lane::kFiles,
       [&env = env_, spare, recycled, status] { *status = spare->Prepare(env, recycled, true); },
       [this, alive = std::weak_ptr<bool>(alive_), life = life_, spare, status] {
         if (alive.expired()) return;

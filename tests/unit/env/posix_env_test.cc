@@ -309,8 +309,7 @@ TEST_CASE(
         },
         [] {});
     world.RunAll();
-    const std::set<Lane> background = {Lane::kFlush, Lane::kCompaction, Lane::kCheckpoint};
-    CHECK((nice >= 10) == (background.contains(static_cast<Lane>(lane)) || own_nice >= 10));
+    CHECK((nice >= 10) == (IsBackground(static_cast<Lane>(lane)) || own_nice >= 10));
     CHECK(blocked);
   }
   sigset_t mask;
@@ -381,8 +380,7 @@ TEST_CASE("posix jobs: how long background jobs wait for a CPU is known where th
   CHECK(env.job_cpu_wait_us() >= 50'000);
 }
 
-TEST_CASE(
-    "posix jobs: flushes, compactions and checkpoints are in the background, and nobody else is") {
+TEST_CASE("posix jobs: some lanes are in the background, and nobody else is") {
   World world;
   std::array<bool, kLanes> background{};
   std::array<int, kLanes> nice{};
@@ -398,10 +396,8 @@ TEST_CASE(
   world.RunAll();
   const int usual = getpriority(PRIO_PROCESS, 0);
   for (size_t lane = 0; lane < kLanes; ++lane) {
-    const auto which = static_cast<Lane>(lane);
     CAPTURE(lane);
-    CHECK(background[lane] ==
-          (which == Lane::kFlush || which == Lane::kCompaction || which == Lane::kCheckpoint));
+    CHECK(background[lane] == IsBackground(static_cast<Lane>(lane)));
     CHECK(nice[lane] == (background[lane] ? 19 : usual));
   }
   CHECK(!IsBackground());
