@@ -7,6 +7,11 @@ namespace varve {
 
 namespace {
 constexpr uint64_t kSliceUs = 1000;
+// Between two slices, for whoever else wants the core, unless keys are this late.
+constexpr uint64_t kPauseMs = 1;
+constexpr uint64_t kLateMs = 500;
+// While writers are held, at most.
+constexpr uint64_t kHeldMs = 10;
 // Deleted in one commit, and between two looks at the clock.
 constexpr size_t kKeysPerCommit = 64;
 }  // namespace
@@ -38,7 +43,14 @@ void ExpiryCycle::RunSlice() {
       case Step::kWaits: view_.scope().WhenReady([this, again] { env_.Post(again); }); return;
     }
   } while (env_.MonotonicUs() < until_us);
-  env_.Post(again);
+  // Deletions are writes: what they bring, flushes and compactions have to take as well.
+  const uint64_t held_ms = std::min(engine_.WriterDelayUs() / 1000, kHeldMs);
+  const uint64_t pause_ms = std::max(held_ms, lag_ms_ < kLateMs ? kPauseMs : 0);
+  if (pause_ms > 0) {
+    env_.RunAfter(pause_ms, again);
+  } else {
+    env_.Post(again);
+  }
 }
 
 ExpiryCycle::Step ExpiryCycle::DeleteSome() {
@@ -60,9 +72,9 @@ ExpiryCycle::Step ExpiryCycle::DeleteSome() {
     if (expired_ms.status().is_pending()) {
       waiting.push_back(std::move(due));
     } else if (expired_ms.ok() && *expired_ms != 0) {
-      const uint64_t lag_ms = static_cast<uint64_t>(std::max<int64_t>(now_ms - *expired_ms, 0));
-      stats_.expiry_lag_ms = std::max(stats_.expiry_lag_ms, lag_ms);
-      stats_.expiry_lags_ms.Add(lag_ms);
+      lag_ms_ = static_cast<uint64_t>(std::max<int64_t>(now_ms - *expired_ms, 0));
+      stats_.expiry_lag_ms = std::max(stats_.expiry_lag_ms, lag_ms_);
+      stats_.expiry_lags_ms.Add(lag_ms_);
     }
   }
   due_ = std::move(waiting);

@@ -3,7 +3,9 @@
 // At every tick the engine is asked what is due; where it cannot tell whether a key was written since, the key is read; and
 // what has indeed expired is deleted, some dozens in one commit. Slices of about a millisecond alternate with the
 // clients' turns until nothing is due any more, so a million keys that expire in one second delay nobody
-// for long. What has to come from the disk is waited for, like a command does.
+// for long; and with pauses as long, until keys are half a second late, and longer ones while writers are held: flushes and
+// compactions, which have what the loop leaves of its core, must keep up with what is deleted. What has to come from
+// the disk is waited for, like a command does.
 //
 // Nothing is deleted while the engine refuses deletes; it stays absent for readers all the same.
 //
@@ -52,6 +54,7 @@ class ExpiryCycle {
 
   View view_;
   std::vector<Due> due_;  // taken, and not yet dealt with: what has to be read first
+  uint64_t lag_ms_ = 0;   // of the latest key that went
   bool under_way_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -233,16 +233,18 @@ void Server::EndTurn(bool after_events) {
   turn_->End();
   if (!after_events) return Rest();
   const uint64_t worked_us = WorkedUs();
-  cron_->CountTurn(worked_us - std::exchange(worked_us_, worked_us));
+  turn_us_ = worked_us - std::exchange(worked_us_, worked_us);
+  cron_->CountTurn(turn_us_);
 }
 
 uint64_t Server::WorkedUs() const { return loop_.AwakeUs() - rested_us_; }
 
 void Server::Rest() {
+  const uint64_t rest_us = loop_rest_.AfterTurnUs(turn_us_);
   // Replies that wait for the log leave as soon as it has them.
-  if (loop_rest_.us() == 0 || engine_->reported_group() < engine_->last_commit_group()) return;
+  if (rest_us == 0 || engine_->reported_group() < engine_->last_commit_group()) return;
   const uint64_t begin_us = env_->MonotonicUs();
-  std::this_thread::sleep_for(std::chrono::microseconds(loop_rest_.us()));
+  std::this_thread::sleep_for(std::chrono::microseconds(rest_us));
   rested_us_ += env_->MonotonicUs() - begin_us;
 }
 

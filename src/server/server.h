@@ -134,6 +134,7 @@ class Server final : public Services {
   std::vector<std::unique_ptr<Listener>> listeners_;
   uint64_t worked_us_ = 0;  // as of the end of the last turn
   uint64_t rested_us_ = 0;  // since the start
+  uint64_t turn_us_ = 0;    // how long the last turn worked
   LoopRest loop_rest_;
 };
 

@@ -80,7 +80,7 @@ class ScriptedEngine final : public Engine {
     for (const auto& [key, record] : map_) {
       const int64_t at_ms = record.expire_at_ms;
       if (at_ms == 0 || at_ms > now_ms || due->size() == max) continue;
-      due->push_back({key, at_ms, true});
+      due->push_back({key, at_ms, !cold_.contains(key)});
     }
     return !due->empty();
   }
