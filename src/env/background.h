@@ -1,9 +1,10 @@
 // env/background.h: work that gives way to the loop.
 //
-// Flushes, compactions, checkpoints and files made or removed have a low priority (WorkerPoolOptions::background_nice). Where they share a core with
-// the loop that is not enough: while both want to run, many kernels look only at their clock's tick, every 4 ms or so, whose turn it
-// is, and whoever got the core has it until the next one. Two such jobs in a row, and requests have waited for 8 ms.
-// Hence these jobs offer the core themselves, many times in that span.
+// Flushes, compactions, checkpoints, and files made and removed have a low priority
+// (WorkerPoolOptions::background_nice). Where they share a core with the loop that is not enough: while both want to
+// run, many kernels look only at their clock's tick, every 4 ms or so, whose turn it is, and whoever got the core has it
+// until the next one. Two such jobs in a row, and requests have waited for 8 ms. Hence these jobs offer the core
+// themselves, many times in that span.
 //
 // Threads: any one; what is said of a thread is said of the one that calls.
 #pragma once
