@@ -60,10 +60,13 @@ ExpiryCycle::Step ExpiryCycle::DeleteSome() {
 
   const int64_t now_ms = env_.WallMs();
   if (due_.empty()) {
-    view_.scope().Reset();
     const Result<bool> more = engine_.TakeDue(now_ms, kKeysPerCommit, view_.scope(), &due_);
+    // What the wait brings stays in the scope: it may be too large for the cache.
     if (!more.ok()) return Step::kWaits;
-    if (due_.empty()) return *more ? Step::kMore : Step::kDone;
+    if (due_.empty()) {
+      view_.scope().Reset();
+      return *more ? Step::kMore : Step::kDone;
+    }
   }
   view_.Begin(0, now_ms);
   std::vector<Due> waiting;
@@ -79,7 +82,9 @@ ExpiryCycle::Step ExpiryCycle::DeleteSome() {
   }
   due_ = std::move(waiting);
   if (!view_.batch().empty()) Commit();
-  return due_.empty() ? Step::kMore : Step::kWaits;  // for all of them at once
+  if (!due_.empty()) return Step::kWaits;  // for all of them at once
+  view_.scope().Reset();
+  return Step::kMore;
 }
 
 void ExpiryCycle::Commit() {

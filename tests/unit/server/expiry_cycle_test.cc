@@ -52,6 +52,24 @@ TEST_CASE("expiry cycle: what has expired goes, and nothing else") {
   CHECK(f.stats.expiry_lags_ms.max() >= 40);
 }
 
+TEST_CASE("expiry cycle: a key that is told of twice at once goes once") {
+  for (const bool cold : {false, true}) {
+    CAPTURE(cold);
+    Fixture f;
+    f.engine.tells = 2;
+    for (int i = 0; i < 20; ++i) {
+      f.Put(i, f.AgoMs(10));
+      if (cold) f.engine.MakeCold(Fixture::KeyOf(i));
+    }
+    f.cycle.Tick();
+    f.env.RunUntilIdle();
+    f.engine.Arrive();
+    f.env.RunUntilIdle();
+    CHECK(f.keys() == 0);
+    CHECK(f.stats.expired_keys == 20);
+  }
+}
+
 TEST_CASE("expiry cycle: what must be read is waited for, what is known goes at once") {
   Fixture f;
   for (int i = 0; i < 20; ++i) {
@@ -69,6 +87,18 @@ TEST_CASE("expiry cycle: what must be read is waited for, what is known goes at 
   f.env.RunUntilIdle();
   CHECK(f.keys() == 1);
   CHECK(f.stats.expired_keys == 19);
+}
+
+TEST_CASE("expiry cycle: a wait gets it further, also where no cache keeps what came") {
+  Fixture f;
+  for (int i = 0; i < 300; ++i) f.Put(i, f.AgoMs(10));
+  f.engine.due_is_cold = true;
+  f.cycle.Tick();
+  for (int waits = 0; waits < 10; ++waits) {
+    f.env.RunUntilIdle();
+    f.engine.Arrive();
+  }
+  CHECK(f.keys() == 0);
 }
 
 TEST_CASE("expiry cycle: slices have pauses, as long as nobody is late") {

@@ -24,12 +24,16 @@ class ScriptedEngine final : public Engine {
   bool reports_at_once = true;
   Status refusal;
   uint64_t delay_us = 0;
+  int tells = 1;  // how often of each key that is due
+  // What is due has to be read first, by each scope anew.
+  bool due_is_cold = false;
 
   void MakeCold(std::string engine_key) { cold_.insert(std::move(engine_key)); }
   // What is being waited for has come.
   void Arrive() {
     cold_.clear();
-    for (const auto& wait : std::exchange(waits_, {})) ReadScope::Arrived(wait, nullptr);
+    const PinnedPart part;
+    for (const auto& wait : std::exchange(waits_, {})) ReadScope::Arrived(wait, &part);
   }
   size_t waits() const { return waits_.size(); }
   void Report(uint64_t group) {
@@ -76,11 +80,16 @@ class ScriptedEngine final : public Engine {
     return count;
   }
 
-  Result<bool> TakeDue(int64_t now_ms, size_t max, ReadScope&, std::vector<Due>* due) override {
+  Result<bool> TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
+                       std::vector<Due>* due) override {
+    if (due_is_cold && !scope.has_parts()) {
+      waits_.push_back(scope.Expect());
+      return Status::Pending();
+    }
     for (const auto& [key, record] : map_) {
       const int64_t at_ms = record.expire_at_ms;
       if (at_ms == 0 || at_ms > now_ms || due->size() == max) continue;
-      due->push_back({key, at_ms, !cold_.contains(key)});
+      for (int i = 0; i < tells; ++i) due->push_back({key, at_ms, !cold_.contains(key)});
     }
     return !due->empty();
   }
