@@ -252,6 +252,7 @@ class EngineImpl final : public Engine {
     std::vector<Due>* due;
 
     bool full() const { return due->size() >= max || looks_left == 0; }
+    void Tell(Slice key, int64_t at_ms, bool newest);
   };
   static ExpiryCursor FirstExpiryCursor(int64_t first_expiry_ms);
   static void TakeDueFrom(Generation& generation, DueSearch& search);

@@ -22,7 +22,14 @@ namespace {
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 // Entries of expiry indexes that one call looks at, whether or not they tell of anything.
 constexpr size_t kLooksPerCall = 256;
+// A key is copied on its way out: so many bytes count for one more.
+constexpr size_t kBytesPerLook = 4096;
 }  // namespace
+
+void EngineImpl::DueSearch::Tell(Slice key, int64_t at_ms, bool newest) {
+  looks_left -= std::min(looks_left, 1 + key.size() / kBytesPerLook);
+  due->push_back({std::string(key), at_ms, newest});
+}
 
 Result<bool> EngineImpl::TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
                                  std::vector<Due>* due) {
@@ -64,7 +71,7 @@ void EngineImpl::TakeDueFrom(Generation& generation, DueSearch& search) {
     const Record& record = *next.record;
     // Else it was replaced, or got another time.
     if (record.is_put() && !record.superseded() && record.expire_at_ms() == next.at_ms) {
-      search.due->push_back({std::string(record.key()), next.at_ms, true});
+      search.Tell(record.key(), next.at_ms, true);
     }
   }
 }
@@ -105,8 +112,7 @@ Status EngineImpl::ReadExpiryIndex(TableCache::Table& table, ExpiryCursor& curso
         cursor = {std::string(it.entry().key), due_ms};
         return Status::Ok();
       }
-      --search.looks_left;
-      search.due->push_back({std::string(expiring.key), expiring.at_ms, false});
+      search.Tell(expiring.key, expiring.at_ms, false);
       last.assign(it.entry().key);
     }
     // The next block may have to be waited for.

@@ -1,4 +1,6 @@
 // tests/sim/engine_expiry_test.cc: what expires is told in time, wherever it lies.
+#include <set>
+
 #include "tests/sim/engine_world.h"
 
 namespace varve {
@@ -124,6 +126,36 @@ TEST_CASE(
     more = !taken.ok() || *taken;
   }
   CHECK(calls > 8);
+}
+
+TEST_CASE("engine expiry: of long keys one call tells few, and each of them") {
+  ExpiryWorld world(1);
+  const int64_t at_ms = world.env.WallMs() + 5000;
+  const auto key = [](int i) { return "s00" + std::to_string(i) + std::string(300'000, 'k'); };
+  for (int i = 0; i < 20; ++i) world.Commit({PutOf(key(i), "v", at_ms)});
+  world.Commit({PutOf("s00", "an empty key", at_ms)});
+  for (const bool in_tables : {false, true}) {
+    CAPTURE(in_tables);
+    if (in_tables) {
+      for (int i = 0; i < 20; ++i) world.Commit({PutOf(key(i), "v", at_ms + 1000)});
+      world.Commit({PutOf("s00", "an empty key", at_ms + 1000)});
+      Must(world.Compact());
+    }
+    const int64_t now_ms = at_ms + (in_tables ? 2000 : 500);
+    std::set<std::string> told;
+    for (bool any = true; any;) {
+      std::vector<Due> due;
+      ReadScope scope;
+      Result<bool> more = Status::Pending();
+      while (!(more = world.engine->TakeDue(now_ms, 64, scope, &due)).ok()) Must(world.Wait(scope));
+      any = *more || !due.empty();
+      size_t bytes = 0;
+      for (const Due& d : due) bytes += d.key.size();
+      CHECK(bytes < 2'000'000);
+      for (const Due& d : due) CHECK(told.insert(d.key).second);
+    }
+    CHECK(told.size() == 21);
+  }
 }
 
 TEST_CASE("engine expiry: each is told once") {

@@ -36,11 +36,12 @@ bool DecodeExpiring(const Entry& entry, Expiring* expiring) {
 }
 
 void ExpiryIndexBuilder::Add(const Expiring& expiring) {
-  places_.push_back({ExpiryStretchOf(expiring.at_ms), encoded_.size()});
+  const uint64_t stretch = ExpiryStretchOf(expiring.at_ms);
+  places_.push_back({stretch, encoded_.size()});
   encoded_.push_back(static_cast<char>(expiring.at_ms % kExpiryStretchMs));
   encoded_.push_back(static_cast<char>(expiring.tag));
-  PutVarint(&encoded_, expiring.key.size());
-  encoded_.append(expiring.key);
+  PutVarint(&encoded_, kStretchBytes + expiring.key.size());
+  encoded_.append(ExpiryKeyOf(stretch)).append(expiring.key);
 }
 
 Status ExpiryIndexBuilder::Finish(size_t block_bytes, uint64_t begin, const WriteBlock& write,
@@ -50,8 +51,7 @@ Status ExpiryIndexBuilder::Finish(size_t block_bytes, uint64_t begin, const Writ
 
   BlockBuilder block;
   IndexBuilder blocks;
-  std::string key;
-  std::string last_key;
+  Slice last_key;
   const auto end_block = [&]() -> Status {
     uint64_t end = 0;
     RETURN_IF_ERROR(write(block.Finish(), &end));
@@ -67,15 +67,13 @@ Status ExpiryIndexBuilder::Finish(size_t block_bytes, uint64_t begin, const Writ
     rest.remove_prefix(2);
     uint64_t key_size = 0;
     CHECK(GetVarint(&rest, &key_size));
-    key = ExpiryKeyOf(place.stretch);
-    key.append(rest.substr(0, key_size));
-    entry.key = key;
+    entry.key = rest.substr(0, key_size);
 
-    const size_t shared = CommonPrefixSize(last_key, key);
+    const size_t shared = CommonPrefixSize(last_key, entry.key);
     if (!block.empty() && block.SizeWith(entry, shared) > block_bytes) RETURN_IF_ERROR(end_block());
     if (block.empty()) blocks.BeginBlock(entry.key.substr(0, shared + 1));
     block.Add(entry, shared);
-    std::swap(last_key, key);
+    last_key = entry.key;
   }
   RETURN_IF_ERROR(end_block());
   *index = blocks.Finish();

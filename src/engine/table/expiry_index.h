@@ -82,7 +82,7 @@ class ExpiryIndexBuilder {
   };
 
   std::vector<Place> places_;
-  std::string encoded_;  // ms into the stretch, tag, size of the key (varint), key
+  std::string encoded_;  // ms into the stretch, tag, size of the expiry key (varint), expiry key
 };
 
 }  // namespace varve
