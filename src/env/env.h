@@ -78,7 +78,7 @@ enum class Lane : unsigned char {
 inline constexpr size_t kLanes = 8;
 
 // Lanes whose work gives way to the loop: see background.h.
-constexpr bool IsBackground(Lane lane) {
+constexpr bool IsBackgroundLane(Lane lane) {
   return lane == Lane::kFlush || lane == Lane::kCompaction || lane == Lane::kCheckpoint ||
          lane == Lane::kFiles;
 }

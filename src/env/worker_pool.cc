@@ -151,7 +151,7 @@ bool WorkerPool::StartThread(Lane which) {
 void WorkerPool::WorkerMain(Lane which) {
   LaneQueue& lane = lanes_[static_cast<size_t>(which)];
   const pid_t thread = gettid();
-  const bool background = IsBackground(which);
+  const bool background = IsBackgroundLane(which);
   if (background) BecomeBackground(options_.background_nice);
 
   MemoryMeter meter;

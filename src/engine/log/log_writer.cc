@@ -393,15 +393,10 @@ void LogWriter::SetQuiet(bool quiet) {
 
 void LogWriter::RemoveFile(uint64_t segment) {
   if (stopped_) return;
-  // Behind any sync of it. A file that stays is removed at the next start.
+  // Whoever still syncs it has it open. A file that stays is removed at the next start.
   std::string path = JoinPath(options_.directory, LogFileName(segment));
   env_.Schedule(
-      Lane::kSync, [] {},
-      [&env = env_, alive = std::weak_ptr<bool>(alive_), path = std::move(path)] {
-        if (alive.expired()) return;
-        env.Schedule(
-            Lane::kFiles, [&env, path] { (void)env.Remove(path); }, [] {});
-      });
+      Lane::kFiles, [&env = env_, path = std::move(path)] { (void)env.Remove(path); }, [] {});
 }
 
 void LogWriter::PrepareSpare() {

@@ -309,7 +309,7 @@ TEST_CASE(
         },
         [] {});
     world.RunAll();
-    CHECK((nice >= 10) == (IsBackground(static_cast<Lane>(lane)) || own_nice >= 10));
+    CHECK((nice >= 10) == (IsBackgroundLane(static_cast<Lane>(lane)) || own_nice >= 10));
     CHECK(blocked);
   }
   sigset_t mask;
@@ -397,7 +397,7 @@ TEST_CASE("posix jobs: some lanes are in the background, and nobody else is") {
   const int usual = getpriority(PRIO_PROCESS, 0);
   for (size_t lane = 0; lane < kLanes; ++lane) {
     CAPTURE(lane);
-    CHECK(background[lane] == IsBackground(static_cast<Lane>(lane)));
+    CHECK(background[lane] == IsBackgroundLane(static_cast<Lane>(lane)));
     CHECK(nice[lane] == (background[lane] ? 19 : usual));
   }
   CHECK(!IsBackground());
