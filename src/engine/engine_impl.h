@@ -245,8 +245,14 @@ class EngineImpl final : public Engine {
     std::string next;
     int64_t due_ms;  // when there is something to tell
   };
+  struct DueTable {
+    int64_t due_ms;  // as its cursor says
+    const LiveTables::Table* table;
+
+    bool operator>(const DueTable& other) const { return due_ms > other.due_ms; }
+  };
   struct DueSearch {
-    int64_t now_ms;
+    int64_t until_ms = 0;  // of one source after the other
     size_t max;
     size_t looks_left;
     std::vector<Due>* due;
@@ -255,7 +261,11 @@ class EngineImpl final : public Engine {
     void Tell(Slice key, int64_t at_ms, bool newest);
   };
   static ExpiryCursor FirstExpiryCursor(int64_t first_expiry_ms);
+  void FindDueTables();
+  void PushDueTable(const LiveTables::Table* table, int64_t due_ms);
+  int64_t FirstDueMs() const;
   static void TakeDueFrom(Generation& generation, DueSearch& search);
+  Status TakeDueFromTables(DueSearch& search, ReadScope& scope);
   Status TakeDueFrom(TableCache::Table& table, ExpiryCursor& cursor, DueSearch& search,
                      ReadScope& scope);
   Status ReadExpiryIndex(TableCache::Table& table, ExpiryCursor& cursor, DueSearch& search,
@@ -414,7 +424,8 @@ class EngineImpl final : public Engine {
   std::shared_ptr<ManifestWriter> manifest_;
   std::shared_ptr<const LiveTables> tables_ = std::make_shared<LiveTables>();
   std::unordered_map<uint64_t, ExpiryCursor> expiry_cursors_;  // by file number
-  int64_t tables_due_ms_ = 0;  // no table has anything to tell before; 0: to be found out
+  // Those of tables_ that have something to tell, now or later: a heap, the first one in front.
+  std::vector<DueTable> due_tables_;
   std::deque<Change> changes_;
   bool change_running_ = false;
 

@@ -10,6 +10,7 @@
 //
 // Threads: loop.
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -33,30 +34,31 @@ void EngineImpl::DueSearch::Tell(Slice key, int64_t at_ms, bool newest) {
 
 Result<bool> EngineImpl::TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
                                  std::vector<Due>* due) {
-  DueSearch search{.now_ms = now_ms, .max = max, .looks_left = kLooksPerCall, .due = due};
-  TakeDueFrom(*active_, search);
-  for (const auto& generation : frozen_) TakeDueFrom(*generation, search);
-  if (search.full()) return true;
-  if (now_ms < tables_due_ms_) return false;
-
-  int64_t next_ms = kNever;
-  for (const auto& level : tables_->levels) {
-    for (const LiveTables::Table& table : level) {
-      if (table.meta->expiring == 0) continue;
-      ExpiryCursor& cursor =
-          expiry_cursors_
-              .try_emplace(table.meta->number, FirstExpiryCursor(table.meta->first_expiry_ms))
-              .first->second;
-      if (cursor.due_ms <= now_ms && !search.full()) {
-        const Status status = TakeDueFrom(*table.cached, cursor, search, scope);
-        // What was found can be dealt with while the rest is loaded.
-        if (!status.ok()) return due->empty() ? Result<bool>(status) : Result<bool>(true);
-      }
-      next_ms = std::min(next_ms, cursor.due_ms);
-    }
+  DueSearch search{.max = max, .looks_left = kLooksPerCall, .due = due};
+  while (!search.full()) {
+    const int64_t first_ms = FirstDueMs();
+    if (first_ms > now_ms) return false;
+    // A stretch of time of everyone's: when there is more to tell than is taken, no source waits for all of another.
+    search.until_ms = std::min(now_ms, first_ms + kExpiryStretchMs);
+    TakeDueFrom(*active_, search);
+    for (const auto& generation : frozen_) TakeDueFrom(*generation, search);
+    const Status status = TakeDueFromTables(search, scope);
+    // What was found can be dealt with while the rest is loaded.
+    if (!status.ok() && due->empty()) return status;
+    if (!status.ok()) break;
   }
-  tables_due_ms_ = next_ms;
-  return next_ms <= now_ms;
+  return true;
+}
+
+// The earliest time at which any source has something to tell; kNever if none has.
+int64_t EngineImpl::FirstDueMs() const {
+  int64_t first_ms = due_tables_.empty() ? kNever : due_tables_.front().due_ms;
+  const auto look_at = [&first_ms](const Generation& generation) {
+    if (!generation.due.empty()) first_ms = std::min(first_ms, generation.due.front().at_ms);
+  };
+  look_at(*active_);
+  for (const auto& generation : frozen_) look_at(*generation);
+  return first_ms;
 }
 
 EngineImpl::ExpiryCursor EngineImpl::FirstExpiryCursor(int64_t first_expiry_ms) {
@@ -64,9 +66,41 @@ EngineImpl::ExpiryCursor EngineImpl::FirstExpiryCursor(int64_t first_expiry_ms) 
   return {ExpiryKeyOf(stretch), ExpiryStretchEndMs(stretch)};
 }
 
+void EngineImpl::FindDueTables() {
+  due_tables_.clear();
+  for (const auto& level : tables_->levels) {
+    for (const LiveTables::Table& table : level) {
+      if (table.meta->expiring == 0) continue;
+      const ExpiryCursor first = FirstExpiryCursor(table.meta->first_expiry_ms);
+      PushDueTable(&table,
+                   expiry_cursors_.try_emplace(table.meta->number, first).first->second.due_ms);
+    }
+  }
+}
+
+void EngineImpl::PushDueTable(const LiveTables::Table* table, int64_t due_ms) {
+  if (due_ms == kNever) return;
+  due_tables_.push_back({due_ms, table});
+  std::push_heap(due_tables_.begin(), due_tables_.end(), std::greater<>());
+}
+
+// kPending, or Ok.
+Status EngineImpl::TakeDueFromTables(DueSearch& search, ReadScope& scope) {
+  while (!search.full() && !due_tables_.empty() && due_tables_.front().due_ms <= search.until_ms) {
+    std::pop_heap(due_tables_.begin(), due_tables_.end(), std::greater<>());
+    const LiveTables::Table* table = due_tables_.back().table;
+    due_tables_.pop_back();
+    ExpiryCursor& cursor = expiry_cursors_.find(table->meta->number)->second;
+    const Status status = TakeDueFrom(*table->cached, cursor, search, scope);
+    PushDueTable(table, cursor.due_ms);
+    RETURN_IF_ERROR(status);
+  }
+  return Status::Ok();
+}
+
 void EngineImpl::TakeDueFrom(Generation& generation, DueSearch& search) {
   while (!search.full() && !generation.due.empty() &&
-         generation.due.front().at_ms <= search.now_ms) {
+         generation.due.front().at_ms <= search.until_ms) {
     const Generation::DueRecord next = generation.PopDue();
     const Record& record = *next.record;
     // Else it was replaced, or got another time.
@@ -108,7 +142,7 @@ Status EngineImpl::ReadExpiryIndex(TableCache::Table& table, ExpiryCursor& curso
       Expiring expiring;
       if (!DecodeExpiring(it.entry(), &expiring)) continue;
       const int64_t due_ms = ExpiryStretchEndMs(ExpiryStretchOf(expiring.at_ms));
-      if (due_ms > search.now_ms || search.full()) {
+      if (due_ms > search.until_ms || search.full()) {
         cursor = {std::string(it.entry().key), due_ms};
         return Status::Ok();
       }

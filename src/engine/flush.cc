@@ -519,7 +519,7 @@ void EngineImpl::SetVersionTables() {
     }
   }
   tables_ = std::move(tables);
-  tables_due_ms_ = 0;
+  FindDueTables();
 }
 
 // --- What can go wrong ---

@@ -1,6 +1,7 @@
 // tests/sim/engine_expiry_test.cc: what expires is told in time, wherever it lies.
 #include <set>
 
+#include "engine/table/expiry_index.h"
 #include "tests/sim/engine_world.h"
 
 namespace varve {
@@ -156,6 +157,36 @@ TEST_CASE("engine expiry: of long keys one call tells few, and each of them") {
     }
     CHECK(told.size() == 21);
   }
+}
+
+TEST_CASE("engine expiry: of many sources what is due first is told first") {
+  ExpiryWorld world(2);
+  const int64_t now_ms = world.env.WallMs();
+  for (int i = 0; i < 600; ++i) {
+    const auto in_ms = static_cast<int64_t>(world.random.Uniform(20'000)) + 1;
+    world.Commit({PutOf("s00key" + std::to_string(i), "v", now_ms + in_ms)});
+    if (i % 100 == 99 && i < 500) Must(world.Flush());
+  }
+  CHECK(world.engine->stats().tables > 2);
+  world.env.SetWallMs(now_ms + 30'000);
+  int64_t latest_ms = 0;
+  size_t told = 0;
+  while (true) {
+    std::vector<Due> due;
+    ReadScope scope;
+    const Result<bool> more = world.engine->TakeDue(now_ms + 30'000, 16, scope, &due);
+    if (!more.ok()) {
+      Must(world.Wait(scope));
+    } else if (due.empty() && !*more) {
+      break;
+    }
+    for (const Due& d : due) {
+      CHECK(d.at_ms >= latest_ms - 2 * kExpiryStretchMs);
+      latest_ms = std::max(latest_ms, d.at_ms);
+    }
+    told += due.size();
+  }
+  CHECK(told == 600);
 }
 
 TEST_CASE("engine expiry: each is told once") {
