@@ -260,7 +260,8 @@ class EngineImpl final : public Engine {
     bool full() const { return due->size() >= max || looks_left == 0; }
     void Tell(Slice key, int64_t at_ms, bool newest);
   };
-  static ExpiryCursor FirstExpiryCursor(int64_t first_expiry_ms);
+  static ExpiryCursor ExpiryCursorAt(int64_t expire_at_ms);
+  void PassOnExpiry(const VersionEdit& edit);
   void FindDueTables();
   void PushDueTable(const LiveTables::Table* table, int64_t due_ms);
   int64_t FirstDueMs() const;

@@ -61,9 +61,30 @@ int64_t EngineImpl::FirstDueMs() const {
   return first_ms;
 }
 
-EngineImpl::ExpiryCursor EngineImpl::FirstExpiryCursor(int64_t first_expiry_ms) {
-  const uint64_t stretch = ExpiryStretchOf(std::max<int64_t>(first_expiry_ms, 1));
+// In front of all that expires then or later.
+EngineImpl::ExpiryCursor EngineImpl::ExpiryCursorAt(int64_t expire_at_ms) {
+  const uint64_t stretch = ExpiryStretchOf(std::max<int64_t>(expire_at_ms, 1));
   return {ExpiryKeyOf(stretch), ExpiryStretchEndMs(stretch)};
+}
+
+// New tables go on where what they were made of has been told. What expired while they were made would be told again
+// otherwise, and as it lies below its tombstone by now, each key would have to be read for nothing.
+// To be called before the sources are gone.
+void EngineImpl::PassOnExpiry(const VersionEdit& edit) {
+  if (edit.added.empty()) return;
+  ExpiryCursor told{.next = {}, .due_ms = kNever};
+  if (edit.removed.empty()) {
+    const Generation& flushed = *frozen_.front();
+    if (!flushed.due.empty()) told = ExpiryCursorAt(flushed.due.front().at_ms);
+  }
+  for (const VersionEdit::RemovedFile& file : edit.removed) {
+    const auto found = expiry_cursors_.find(file.number);
+    if (found == expiry_cursors_.end() || found->second.due_ms == kNever) continue;
+    if (told.due_ms == kNever || found->second.next < told.next) told = found->second;
+  }
+  for (const FileRef& file : edit.added) {
+    if (file->expiring > 0) expiry_cursors_.try_emplace(file->number, told);
+  }
 }
 
 void EngineImpl::FindDueTables() {
@@ -71,7 +92,7 @@ void EngineImpl::FindDueTables() {
   for (const auto& level : tables_->levels) {
     for (const LiveTables::Table& table : level) {
       if (table.meta->expiring == 0) continue;
-      const ExpiryCursor first = FirstExpiryCursor(table.meta->first_expiry_ms);
+      const ExpiryCursor first = ExpiryCursorAt(table.meta->first_expiry_ms);
       PushDueTable(&table,
                    expiry_cursors_.try_emplace(table.meta->number, first).first->second.due_ms);
     }

@@ -497,6 +497,7 @@ void EngineImpl::EditWritten(const VersionEdit& edit) {
   const std::shared_ptr<const Version> before = state_.version;
   const Status applied = state_.Apply(edit);
   CHECK(applied.ok());
+  PassOnExpiry(edit);
   SetVersionTables();
   RemoveValueFiles(*before);
   stats_.manifest_number = manifest_->number();

@@ -189,6 +189,43 @@ TEST_CASE("engine expiry: of many sources what is due first is told first") {
   CHECK(told == 600);
 }
 
+TEST_CASE("engine expiry: what was told is not told again when it has come to another table") {
+  ExpiryWorld world(2);
+  const int64_t now_ms = world.env.WallMs();
+  constexpr int kKeys = 1000;
+  const auto tell = [&](int64_t until_ms) {
+    size_t told = 0;
+    while (true) {
+      std::vector<Due> due;
+      ReadScope scope;
+      const Result<bool> more = world.engine->TakeDue(now_ms + until_ms, 16, scope, &due);
+      if (!more.ok()) {
+        Must(world.Wait(scope));
+      } else if (due.empty() && !*more) {
+        return told;
+      }
+      told += due.size();
+    }
+  };
+  for (int i = 0; i < kKeys; ++i) {
+    // Tables overlap, so that they are merged.
+    const std::string key = "s00key" + std::to_string(i * 7919 % kKeys);
+    world.Commit({PutOf(key, "v", now_ms + 1 + 10 * i)});
+    if (i % 300 == 299) Must(world.Flush());
+  }
+  size_t told = tell(3000);
+  CHECK(told >= 275);
+  // 25 keys expire in a stretch.
+  Must(world.Flush());
+  told += tell(6000);
+  CHECK(told >= 575);
+  CHECK(told <= 625);
+  Must(world.Compact());
+  told += tell(20'000);
+  CHECK(told >= kKeys);
+  CHECK(told <= kKeys + 50);
+}
+
 TEST_CASE("engine expiry: each is told once") {
   ExpiryWorld world(2);
   const int64_t at_ms = world.env.WallMs() + 5000;
