@@ -308,6 +308,14 @@ class EngineImpl final : public Engine {
   bool MayStart(const CompactionPlan& plan) const;
   bool& RunningFlag(const CompactionPlan& plan);
   void StartCompaction(const NextCompaction& next);
+  // A compaction of tables of level 0 that is under way.
+  struct Level0Merge {
+    uint64_t tables = 0;   // of level 0
+    uint64_t entries = 0;  // of all that it merges
+    std::shared_ptr<const CompactionProgress> progress;
+  };
+  void NoteLevel0Merge(const CompactionPlan& plan,
+                       std::shared_ptr<const CompactionProgress> progress);
   void Compacted(const NextCompaction& next, const TableJobResult& result);
   void CompactionFailed(const NextCompaction& next, const Status& status);
   void CompactionEnded(const NextCompaction& next);
@@ -373,6 +381,8 @@ class EngineImpl final : public Engine {
     const char* of = "none";
   };
   WriteDebt write_debt() const;
+  // Tables of level 0, without what the compaction under way has merged of them.
+  double level0_to_merge() const;
   void PaceWriters();
   void ScheduleUpkeep();
   void RunUpkeep();
@@ -453,7 +463,8 @@ class EngineImpl final : public Engine {
   bool flush_running_ = false;
   uint64_t flush_began_us_ = 0;
   bool compaction_running_ = false;
-  bool large_compaction_running_ = false;      // see IsLarge
+  bool large_compaction_running_ = false;  // see IsLarge
+  std::optional<Level0Merge> level0_merge_;
   uint64_t compaction_retry_delay_ms_ = 1000;  // doubles with every failure
   Env::TimerId compaction_retry_timer_ = 0;
   bool range_is_next_ = false;     // to have a turn; else the policy

@@ -61,7 +61,8 @@ struct EngineStats {
   uint64_t snapshot_held_bytes = 0;    // of files that are on the disk for nothing but snapshots
   double write_debt = 0;               // from 0 to 1: see write_pacer.h
   const char* write_debt_of = "none";  // flush, level0, log
-  uint64_t write_rate_max = 0;         // bytes of log a second that writers may write now; 0: any
+  double level0_to_merge = 0;   // tables, without what a running compaction has merged of them
+  uint64_t write_rate_max = 0;  // bytes of log a second that writers may write now; 0: any
   uint64_t writer_delay_us = 0;
   bool disk_full = false;  // see disk_reserve.h
   uint64_t disk_reserve_bytes = 0;

@@ -253,12 +253,29 @@ void EngineImpl::StartCompaction(const NextCompaction& next) {
   auto inputs = std::make_shared<CompactionInputs>();
   inputs->plan = plan;
   inputs->version = state_.version;
+  auto progress = std::make_shared<CompactionProgress>();
+  if (plan.level == 0) NoteLevel0Merge(plan, progress);
   auto result = std::make_shared<TableJobResult>();
   env_.Schedule(
-      Lane::kCompaction, [context, inputs, result] { *result = RunCompaction(*context, *inputs); },
+      Lane::kCompaction,
+      [context, inputs, progress, result] {
+        *result = RunCompaction(*context, *inputs, progress.get());
+      },
       [this, alive = alive(), next, result] {
         if (!alive.expired()) Compacted(next, *result);
       });
+}
+
+void EngineImpl::NoteLevel0Merge(const CompactionPlan& plan,
+                                 std::shared_ptr<const CompactionProgress> progress) {
+  Level0Merge& merge = level0_merge_.emplace();
+  for (const auto* files : {&plan.inputs, &plan.next_inputs}) {
+    for (const FileRef& file : *files) {
+      merge.entries += file->entries;
+      if (file->level == 0) ++merge.tables;
+    }
+  }
+  merge.progress = std::move(progress);
 }
 
 void EngineImpl::CompactionFailed(const NextCompaction& next, const Status& status) {
@@ -324,6 +341,7 @@ void EngineImpl::Compacted(const NextCompaction& next, const TableJobResult& res
 
 void EngineImpl::CompactionEnded(const NextCompaction& next) {
   RunningFlag(*next.plan) = false;
+  if (next.plan->level == 0) level0_merge_.reset();
   if (next.asked) next.asked->running = false;
   // Only a large one has made any busy.
   if (!large_compaction_running_) busy_tables_.clear();

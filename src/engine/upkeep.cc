@@ -8,7 +8,7 @@
 // Records of a flushed generation turn clean one by one, a slice of the list per turn of the loop; those that
 // were superseded are freed on the way.
 //
-// Backpressure: debt is how far the flushes, level 0 or the log are behind. The greater it is, the slower writers
+// Backpressure: debt is how far the flushes, the merges of level 0 or the log are behind. The greater it is, the slower writers
 // may write (write_pacer.h), smoothly; readers do not wait.
 //
 // Threads: loop.
@@ -186,20 +186,30 @@ uint64_t EngineImpl::dirty_bytes() const {
   return bytes;
 }
 
+// Not by steps, or writers would be held until the end of a compaction of many tables, and then let go at once.
+double EngineImpl::level0_to_merge() const {
+  const auto tables = static_cast<double>(tables_->levels[0].size());
+  if (!level0_merge_) return tables;
+  const auto merged =
+      static_cast<double>(level0_merge_->progress->entries_merged.load(std::memory_order_relaxed));
+  const double part = merged / static_cast<double>(std::max<uint64_t>(level0_merge_->entries, 1));
+  return tables - part * static_cast<double>(level0_merge_->tables);
+}
+
 EngineImpl::WriteDebt EngineImpl::write_debt() const {
   const double generations =
       static_cast<double>(frozen_.size() + flushed_.size()) +
       static_cast<double>(active_->memory_bytes) / static_cast<double>(options_.generation_bytes);
-  const WriteDebt debts[] = {{DebtPart(generations, options_.frozen_generations_slow + 1,
-                                       options_.frozen_generations_max + 1),
-                              "flush"},
-                             {DebtPart(static_cast<double>(tables_->levels[0].size()),
-                                       options_.level0_tables_slow, options_.level0_tables_max),
-                              "level0"},
-                             {DebtPart(static_cast<double>(log_->pending_bytes()),
-                                       static_cast<double>(options_.log_pending_bytes_max) / 4,
-                                       static_cast<double>(options_.log_pending_bytes_max)),
-                              "log"}};
+  const WriteDebt debts[] = {
+      {DebtPart(generations, options_.frozen_generations_slow + 1,
+                options_.frozen_generations_max + 1),
+       "flush"},
+      {DebtPart(level0_to_merge(), options_.level0_tables_slow, options_.level0_tables_max),
+       "level0"},
+      {DebtPart(static_cast<double>(log_->pending_bytes()),
+                static_cast<double>(options_.log_pending_bytes_max) / 4,
+                static_cast<double>(options_.log_pending_bytes_max)),
+       "log"}};
   const WriteDebt& greatest =
       *std::max_element(std::begin(debts), std::end(debts),
                         [](const auto& a, const auto& b) { return a.part < b.part; });
@@ -225,6 +235,7 @@ EngineStats EngineImpl::stats() const {
   const WriteDebt debt = write_debt();
   stats.write_debt = debt.part;
   stats.write_debt_of = debt.of;
+  stats.level0_to_merge = level0_to_merge();
   stats.write_rate_max = write_pacer_.Rate(debt.part);
   stats.writer_delay_us = WriterDelayUs();
   if (const Status s = writable(); !s.ok()) stats.write_refusal = s.ToString();

@@ -331,6 +331,7 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("snapshot_held_bytes", stats.snapshot_held_bytes);
   out.Format("write_debt", "%.2f", stats.write_debt);
   out.Text("write_debt_of", stats.write_debt_of);
+  out.Format("level0_to_merge", "%.1f", stats.level0_to_merge);
   out.Count("write_rate_max", stats.write_rate_max);
   out.Count("writer_delay_usec", stats.writer_delay_us);
   out.Count("disk_full", stats.disk_full ? 1 : 0);

@@ -255,8 +255,10 @@ class KeptEntry {
 
 class Compaction {
  public:
-  Compaction(const TableJobContext& context, const CompactionInputs& inputs, TableJobResult* result)
+  Compaction(const TableJobContext& context, const CompactionInputs& inputs,
+             CompactionProgress* progress, TableJobResult* result)
       : context_(context),
+        progress_(progress),
         below_(*inputs.version, inputs.plan.output_level),
         relocate_(inputs.plan.relocate),
         values_(context, result),
@@ -264,7 +266,11 @@ class Compaction {
         result_(result) {}
 
   Status Run(EntryIterator& merge) {
-    for (merge.SeekToFirst(); merge.Valid();) RETURN_IF_ERROR(TakeKey(merge));
+    uint64_t merged = 0;
+    for (merge.SeekToFirst(); merge.Valid();) {
+      RETURN_IF_ERROR(TakeKey(merge, &merged));
+      progress_->entries_merged.store(merged, std::memory_order_relaxed);
+    }
     RETURN_IF_ERROR(merge.status());
     RETURN_IF_ERROR(values_.Finish());
     return outputs_.Finish();
@@ -275,17 +281,19 @@ class Compaction {
   }
 
  private:
-  // All entries of one key, newest first, become one or none.
-  Status TakeKey(EntryIterator& merge) {
+  // All entries of one key, newest first, become one or none. Adds to `merged` how many there were.
+  Status TakeKey(EntryIterator& merge, uint64_t* merged) {
     newest_.Take(merge.entry());
     Entry& entry = newest_.entry();
     bool creates = entry.creates;
     int settled = 0;
+    ++*merged;
     for (merge.Next(); merge.Valid() && merge.entry().key == entry.key; merge.Next()) {
       const bool below_is_put = merge.entry().kind == EntryKind::kPut;
       // The one above was counted for what it believed to lie here.
       settled += creates ? -static_cast<int>(below_is_put) : static_cast<int>(!below_is_put);
       creates = merge.entry().creates;
+      ++*merged;
       ++result_->entries_dropped;
     }
     RETURN_IF_ERROR(merge.status());
@@ -324,6 +332,7 @@ class Compaction {
   }
 
   const TableJobContext& context_;
+  CompactionProgress* progress_;
   Below below_;
   const std::set<uint64_t>& relocate_;
   OutputValues values_;
@@ -372,7 +381,8 @@ TableJobResult FlushGeneration(const TableJobContext& context, const Generation&
   return result;
 }
 
-TableJobResult RunCompaction(const TableJobContext& context, const CompactionInputs& inputs) {
+TableJobResult RunCompaction(const TableJobContext& context, const CompactionInputs& inputs,
+                             CompactionProgress* progress) {
   TableJobResult result;
   // One source each: they read ahead, and a shared one would lose its place.
   std::vector<std::unique_ptr<DirectBlockSource>> sources;
@@ -393,7 +403,7 @@ TableJobResult RunCompaction(const TableJobContext& context, const CompactionInp
     for (const FileRef& file : *files) result.bytes_read += file->size_bytes;
   }
   MergingIterator<Direction::kForward> merge(std::move(children));
-  Compaction compaction(context, inputs, &result);
+  Compaction compaction(context, inputs, progress, &result);
   result.status = compaction.Run(merge);
   if (!result.status.ok()) compaction.RemoveAll();
   return result;

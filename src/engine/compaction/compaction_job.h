@@ -18,6 +18,7 @@
 // See also: flush.cc (who schedules them and installs what they report).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -83,6 +84,11 @@ struct CompactionInputs {
   CompactionPlan plan;
   std::shared_ptr<const Version> version;  // tells what lies below
 };
-TableJobResult RunCompaction(const TableJobContext& context, const CompactionInputs& inputs);
+// How far a compaction is. Written by its worker, read by any thread.
+struct CompactionProgress {
+  std::atomic<uint64_t> entries_merged = 0;  // of the inputs'
+};
+TableJobResult RunCompaction(const TableJobContext& context, const CompactionInputs& inputs,
+                             CompactionProgress* progress);
 
 }  // namespace varve

@@ -319,6 +319,35 @@ TEST_CASE(
   world.Close();
 }
 
+TEST_CASE("engine: what a compaction has merged of level 0 is no debt, before it has ended") {
+  World world(1);
+  world.Open();
+  world.env.HoldLane(Lane::kCompaction, true);
+  const auto level0 = [&] { return world.engine->stats().levels[0].tables; };
+  for (uint64_t n = 0; level0() < 20; ++n) {
+    world.Put(KeyOf(n % 500), std::string(100, 'v'));
+    world.env.RunUntilIdle();
+  }
+  CHECK(world.engine->stats().write_debt_of == std::string("level0"));
+  CHECK(world.engine->stats().level0_to_merge == static_cast<double>(level0()));
+
+  world.env.HoldLane(Lane::kCompaction, false);
+  bool merged_before_its_end = false;
+  double to_merge = world.engine->stats().level0_to_merge;
+  while (world.env.RunOneJob()) {
+    const EngineStats stats = world.engine->stats();
+    CHECK(stats.level0_to_merge <= to_merge);
+    to_merge = stats.level0_to_merge;
+    if (to_merge == 0 && stats.levels[0].tables > 10) {
+      merged_before_its_end = true;
+      CHECK(stats.write_debt == 0);
+    }
+  }
+  CHECK(merged_before_its_end);
+  CHECK(level0() == 0);
+  world.Close();
+}
+
 TEST_CASE("engine: one value larger than many generations is no debt") {
   World world(1);
   world.Open();
