@@ -77,10 +77,10 @@ class Engine {
   virtual Status RandomKey(Slice prefix, ReadScope& scope, std::string* key) = 0;
   // Begins to load what Get will touch, for many keys at once. Only a hint.
   virtual void Prefetch(std::span<const Slice> keys) = 0;
-  // Appends keys whose expiry has passed, the earliest of each source first or so, `max` at most, and says whether to
+  // Appends keys whose expiry has passed, the earliest first or so, `max` at most, and says whether to
   // call again at once: a call looks at some hundreds of keys only, whether or not there is anything to tell of them.
-  // Each write is told once in the life of the process, about kExpiryStretchMs late at most if this is called often
-  // enough.
+  // Each write is told in the life of the process, as a rule once, about kExpiryStretchMs late at most if this is
+  // called often enough. With kPending, call again with the same scope.
   virtual Result<bool> TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
                                std::vector<Due>* due) = 0;
   // Keys under a counted prefix, expired ones included until they are removed.

@@ -243,7 +243,12 @@ class EngineImpl final : public Engine {
   // How far a table's expiry index has been told: all before `next`, which is an expiry key.
   struct ExpiryCursor {
     std::string next;
-    int64_t due_ms;  // when there is something to tell
+    int64_t due_ms;  // when there is something to tell; 0: to be found out
+    // Where the first one is that could not be told, for it is damaged. Empty: there is none.
+    std::string passed_over = {};
+    void PassOver() {
+      if (passed_over.empty()) passed_over = next;
+    }
   };
   struct DueTable {
     int64_t due_ms;  // as its cursor says
@@ -252,7 +257,8 @@ class EngineImpl final : public Engine {
     bool operator>(const DueTable& other) const { return due_ms > other.due_ms; }
   };
   struct DueSearch {
-    int64_t until_ms = 0;  // of one source after the other
+    int64_t now_ms;
+    int64_t until_ms = 0;  // for now
     size_t max;
     size_t looks_left;
     std::vector<Due>* due;

@@ -5,8 +5,8 @@
 //                 life begins at the front again, and finds most of it deleted
 //
 // A table tells of a record when its whole stretch of time has passed, and once. Whether the record was
-// overwritten or deleted since is known, as a rule, without a read: the record table says so, or the filters of all newer
-// tables deny the key. What they cannot say is for the caller to find out.
+// overwritten or deleted since is known, as a rule, without a read: the record table says so, or the
+// filters of all newer tables deny the key. What they cannot say is for the caller to find out.
 //
 // Threads: loop.
 #include <algorithm>
@@ -25,6 +25,9 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr size_t kLooksPerCall = 256;
 // A key is copied on its way out: so many bytes count for one more.
 constexpr size_t kBytesPerLook = 4096;
+// What could not be read has another try.
+constexpr int64_t kRetryMs = 1000;
+bool MayBeReadLater(const Status& error) { return error.code() != StatusCode::kCorruption; }
 }  // namespace
 
 void EngineImpl::DueSearch::Tell(Slice key, int64_t at_ms, bool newest) {
@@ -34,7 +37,7 @@ void EngineImpl::DueSearch::Tell(Slice key, int64_t at_ms, bool newest) {
 
 Result<bool> EngineImpl::TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
                                  std::vector<Due>* due) {
-  DueSearch search{.max = max, .looks_left = kLooksPerCall, .due = due};
+  DueSearch search{.now_ms = now_ms, .max = max, .looks_left = kLooksPerCall, .due = due};
   while (!search.full()) {
     const int64_t first_ms = FirstDueMs();
     if (first_ms > now_ms) return false;
@@ -43,8 +46,9 @@ Result<bool> EngineImpl::TakeDue(int64_t now_ms, size_t max, ReadScope& scope,
     TakeDueFrom(*active_, search);
     for (const auto& generation : frozen_) TakeDueFrom(*generation, search);
     const Status status = TakeDueFromTables(search, scope);
-    // What was found can be dealt with while the rest is loaded.
-    if (!status.ok() && due->empty()) return status;
+    // What was found can be dealt with while the rest is loaded. Where nothing was left to tell of it, what this call
+    // waited for is done with all the same.
+    if (!status.ok() && due->empty() && search.looks_left == kLooksPerCall) return status;
     if (!status.ok()) break;
   }
   return true;
@@ -67,20 +71,28 @@ EngineImpl::ExpiryCursor EngineImpl::ExpiryCursorAt(int64_t expire_at_ms) {
   return {ExpiryKeyOf(stretch), ExpiryStretchEndMs(stretch)};
 }
 
-// New tables go on where what they were made of has been told. What expired while they were made would be told again
-// otherwise, and as it lies below its tombstone by now, each key would have to be read for nothing.
+// New tables begin where the telling of their sources had come to. What expired while they were made would be told
+// again otherwise, and as it lies below its tombstone by now, each key would have to be read for nothing.
 // To be called before the sources are gone.
 void EngineImpl::PassOnExpiry(const VersionEdit& edit) {
   if (edit.added.empty()) return;
-  ExpiryCursor told{.next = {}, .due_ms = kNever};
+  ExpiryCursor told = {.next = {}, .due_ms = kNever};
+  const auto at_most = [&told](const std::string& next, int64_t due_ms) {
+    if (told.due_ms == kNever || next < told.next) told = {.next = next, .due_ms = due_ms};
+  };
   if (edit.removed.empty()) {
     const Generation& flushed = *frozen_.front();
     if (!flushed.due.empty()) told = ExpiryCursorAt(flushed.due.front().at_ms);
   }
   for (const VersionEdit::RemovedFile& file : edit.removed) {
     const auto found = expiry_cursors_.find(file.number);
-    if (found == expiry_cursors_.end() || found->second.due_ms == kNever) continue;
-    if (told.due_ms == kNever || found->second.next < told.next) told = found->second;
+    if (found == expiry_cursors_.end()) continue;  // nothing expires there
+    const ExpiryCursor& cursor = found->second;
+    if (!cursor.passed_over.empty()) {
+      at_most(cursor.passed_over, 0);
+    } else if (cursor.due_ms != kNever) {
+      at_most(cursor.next, cursor.due_ms);
+    }
   }
   for (const FileRef& file : edit.added) {
     if (file->expiring > 0) expiry_cursors_.try_emplace(file->number, told);
@@ -127,6 +139,8 @@ void EngineImpl::TakeDueFrom(Generation& generation, DueSearch& search) {
     // Else it was replaced, or got another time.
     if (record.is_put() && !record.superseded() && record.expire_at_ms() == next.at_ms) {
       search.Tell(record.key(), next.at_ms, true);
+    } else {
+      --search.looks_left;
     }
   }
 }
@@ -140,13 +154,15 @@ Status EngineImpl::TakeDueFrom(TableCache::Table& table, ExpiryCursor& cursor, D
   return status;
 }
 
-// What cannot be read, which has been noted, is passed over: it goes when it is met.
+// What is damaged, which has been noted, is passed over until its table is rewritten. What cannot be read for another
+// reason is tried again.
 Status EngineImpl::ReadExpiryIndex(TableCache::Table& table, ExpiryCursor& cursor,
                                    DueSearch& search, ReadScope& scope) {
   Status status;
   if (OpenTable(table, &scope, &status) == nullptr) {
     if (status.is_pending()) return status;
-    cursor.due_ms = kNever;
+    cursor.due_ms = MayBeReadLater(status) ? search.now_ms + kRetryMs : kNever;
+    if (cursor.due_ms == kNever) cursor.PassOver();
     return Status::Ok();
   }
   const std::shared_ptr<const TableReader>& reader = table.reader();
@@ -156,7 +172,14 @@ Status EngineImpl::ReadExpiryIndex(TableCache::Table& table, ExpiryCursor& curso
     const Result<std::shared_ptr<const Block>> block =
         FetchBlock(reader, reader->ExpiryBlockAt(i), scope);
     if (block.status().is_pending()) return block.status();
-    if (!block.ok()) continue;
+    if (!block.ok() && MayBeReadLater(block.status())) {
+      cursor.due_ms = search.now_ms + kRetryMs;
+      return Status::Ok();
+    }
+    if (!block.ok()) {
+      cursor.PassOver();
+      continue;
+    }
     BlockIterator it;
     it.Reset(*block);
     for (it.Seek(cursor.next); it.Valid(); it.Next()) {
@@ -164,7 +187,8 @@ Status EngineImpl::ReadExpiryIndex(TableCache::Table& table, ExpiryCursor& curso
       if (!DecodeExpiring(it.entry(), &expiring)) continue;
       const int64_t due_ms = ExpiryStretchEndMs(ExpiryStretchOf(expiring.at_ms));
       if (due_ms > search.until_ms || search.full()) {
-        cursor = {std::string(it.entry().key), due_ms};
+        cursor.next.assign(it.entry().key);
+        cursor.due_ms = due_ms;
         return Status::Ok();
       }
       search.Tell(expiring.key, expiring.at_ms, false);

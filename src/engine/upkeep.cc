@@ -8,8 +8,8 @@
 // Records of a flushed generation turn clean one by one, a slice of the list per turn of the loop; those that
 // were superseded are freed on the way.
 //
-// Backpressure: debt is how far the flushes, the merges of level 0 or the log are behind. The greater it is, the slower writers
-// may write (write_pacer.h), smoothly; readers do not wait.
+// Backpressure: debt is how far the flushes, the merges of level 0 or the log are behind. The greater it
+// is, the slower writers may write (write_pacer.h), smoothly; readers do not wait.
 //
 // Threads: loop.
 #include <algorithm>

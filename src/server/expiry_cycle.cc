@@ -2,6 +2,8 @@
 #include "server/expiry_cycle.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace varve {
 
@@ -14,6 +16,14 @@ constexpr uint64_t kLateMs = 500;
 constexpr uint64_t kHeldMs = 10;
 // Deleted in one commit, and between two looks at the clock.
 constexpr size_t kKeysPerCommit = 64;
+// What could not be read is tried again after so long, so many keys of it at most. Of others the next start tells.
+constexpr uint64_t kRetryUs = 1'000'000;
+constexpr size_t kRetriesMax = 4096;
+// What is damaged may not.
+bool MayBeReadLater(const Status& status) {
+  return !status.ok() && !status.is_not_found() && status.code() != StatusCode::kCorruption;
+}
+
 }  // namespace
 
 ExpiryCycle::ExpiryCycle(const Parts& parts)
@@ -27,6 +37,10 @@ ExpiryCycle::ExpiryCycle(const Parts& parts)
 void ExpiryCycle::Tick() {
   if (under_way_) return;
   stats_.expiry_lag_ms = 0;
+  if (env_.MonotonicUs() >= retry_at_us_) {
+    std::move(failed_.begin(), failed_.end(), std::back_inserter(due_));
+    failed_.clear();
+  }
   RunSlice();
 }
 
@@ -56,11 +70,13 @@ void ExpiryCycle::RunSlice() {
 ExpiryCycle::Step ExpiryCycle::DeleteSome() {
   // What frees space goes on while the disk is full.
   const Status writable = engine_.writable();
-  if (!writable.ok() && writable.code() != StatusCode::kNoSpace) return Step::kDone;
-
-  const int64_t now_ms = env_.WallMs();
+  if (!writable.ok() && writable.code() != StatusCode::kNoSpace) {
+    view_.scope().Reset();
+    return Step::kDone;
+  }
   if (due_.empty()) {
-    const Result<bool> more = engine_.TakeDue(now_ms, kKeysPerCommit, view_.scope(), &due_);
+    taken_ms_ = env_.WallMs();
+    const Result<bool> more = engine_.TakeDue(taken_ms_, kKeysPerCommit, view_.scope(), &due_);
     // What the wait brings stays in the scope: it may be too large for the cache.
     if (!more.ok()) return Step::kWaits;
     if (due_.empty()) {
@@ -68,12 +84,17 @@ ExpiryCycle::Step ExpiryCycle::DeleteSome() {
       return *more ? Step::kMore : Step::kDone;
     }
   }
+  // What was due stays so when the clock is set back.
+  const int64_t now_ms = std::max(env_.WallMs(), taken_ms_);
   view_.Begin(0, now_ms);
   std::vector<Due> waiting;
   for (Due& due : due_) {
     const Result<int64_t> expired_ms = view_.DeleteExpired(due);
     if (expired_ms.status().is_pending()) {
       waiting.push_back(std::move(due));
+    } else if (MayBeReadLater(expired_ms.status())) {
+      if (failed_.size() < kRetriesMax) failed_.push_back(std::move(due));
+      retry_at_us_ = env_.MonotonicUs() + kRetryUs;
     } else if (expired_ms.ok() && *expired_ms != 0) {
       lag_ms_ = static_cast<uint64_t>(std::max<int64_t>(now_ms - *expired_ms, 0));
       stats_.expiry_lag_ms = std::max(stats_.expiry_lag_ms, lag_ms_);

@@ -53,8 +53,11 @@ class ExpiryCycle {
   ServerStats& stats_;
 
   View view_;
-  std::vector<Due> due_;  // taken, and not yet dealt with: what has to be read first
-  uint64_t lag_ms_ = 0;   // of the latest key that went
+  std::vector<Due> due_;     // taken, and not yet dealt with: what has to be read first
+  int64_t taken_ms_ = 0;     // by the wall clock
+  std::vector<Due> failed_;  // could not be read
+  uint64_t retry_at_us_ = 0;
+  uint64_t lag_ms_ = 0;  // of the latest key that went
   bool under_way_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -54,6 +54,34 @@ struct ExpiryWorld : EngineWorld {
     return told;
   }
 
+  // Takes what is due, and deletes nothing: one vector a call, the last one empty.
+  std::vector<std::vector<Due>> TakeAll(int64_t now_ms, size_t max = 16) {
+    std::vector<std::vector<Due>> calls;
+    for (bool any = true; any;) {
+      std::vector<Due>& due = calls.emplace_back();
+      ReadScope scope;
+      Result<bool> more = Status::Pending();
+      int waits = 0;
+      while (!(more = engine->TakeDue(now_ms, max, scope, &due)).ok()) {
+        Must(more.status().is_pending());
+        before_wait();
+        Must(Wait(scope));
+        REQUIRE(++waits < 20);  // a scope keeps all that came
+      }
+      any = *more || !due.empty();
+    }
+    return calls;
+  }
+  std::function<void()> before_wait = [] {};
+
+  static std::set<std::string> KeysOf(const std::vector<std::vector<Due>>& calls) {
+    std::set<std::string> keys;
+    for (const auto& due : calls) {
+      for (const Due& d : due) keys.insert(d.key);
+    }
+    return keys;
+  }
+
   void CheckNothingWasForgotten(int64_t now_ms) {
     for (const auto& [key, stored] : history.now().entries) {
       if (stored.expire_at_ms == 0 || stored.expire_at_ms > now_ms - kLateMsMax) continue;
@@ -142,14 +170,8 @@ TEST_CASE("engine expiry: of long keys one call tells few, and each of them") {
       world.Commit({PutOf("s00", "an empty key", at_ms + 1000)});
       Must(world.Compact());
     }
-    const int64_t now_ms = at_ms + (in_tables ? 2000 : 500);
     std::set<std::string> told;
-    for (bool any = true; any;) {
-      std::vector<Due> due;
-      ReadScope scope;
-      Result<bool> more = Status::Pending();
-      while (!(more = world.engine->TakeDue(now_ms, 64, scope, &due)).ok()) Must(world.Wait(scope));
-      any = *more || !due.empty();
+    for (const auto& due : world.TakeAll(at_ms + (in_tables ? 2000 : 500), 64)) {
       size_t bytes = 0;
       for (const Due& d : due) bytes += d.key.size();
       CHECK(bytes < 2'000'000);
@@ -171,15 +193,7 @@ TEST_CASE("engine expiry: of many sources what is due first is told first") {
   world.env.SetWallMs(now_ms + 30'000);
   int64_t latest_ms = 0;
   size_t told = 0;
-  while (true) {
-    std::vector<Due> due;
-    ReadScope scope;
-    const Result<bool> more = world.engine->TakeDue(now_ms + 30'000, 16, scope, &due);
-    if (!more.ok()) {
-      Must(world.Wait(scope));
-    } else if (due.empty() && !*more) {
-      break;
-    }
+  for (const auto& due : world.TakeAll(now_ms + 30'000)) {
     for (const Due& d : due) {
       CHECK(d.at_ms >= latest_ms - 2 * kExpiryStretchMs);
       latest_ms = std::max(latest_ms, d.at_ms);
@@ -195,17 +209,8 @@ TEST_CASE("engine expiry: what was told is not told again when it has come to an
   constexpr int kKeys = 1000;
   const auto tell = [&](int64_t until_ms) {
     size_t told = 0;
-    while (true) {
-      std::vector<Due> due;
-      ReadScope scope;
-      const Result<bool> more = world.engine->TakeDue(now_ms + until_ms, 16, scope, &due);
-      if (!more.ok()) {
-        Must(world.Wait(scope));
-      } else if (due.empty() && !*more) {
-        return told;
-      }
-      told += due.size();
-    }
+    for (const auto& due : world.TakeAll(now_ms + until_ms)) told += due.size();
+    return told;
   };
   for (int i = 0; i < kKeys; ++i) {
     // Tables overlap, so that they are merged.
@@ -224,6 +229,90 @@ TEST_CASE("engine expiry: what was told is not told again when it has come to an
   told += tell(20'000);
   CHECK(told >= kKeys);
   CHECK(told <= kKeys + 50);
+}
+
+TEST_CASE("engine expiry: what could not be read is told later, also from another table") {
+  for (const bool rewritten : {false, true}) {
+    for (int failing = 1; failing <= 6; ++failing) {
+      CAPTURE(rewritten);
+      CAPTURE(failing);
+      ExpiryWorld world(2);
+      const int64_t at_ms = world.env.WallMs() + 5000;
+      for (int i = 100; i < 150; ++i) {
+        world.Commit({PutOf("s00key" + std::to_string(i), "v", at_ms + i)});
+      }
+      Must(world.Flush());
+      world.Restart(CrashMode::kDropUnsynced);
+      Must(world.Open());
+      world.RunUntilIdle();
+      world.env.set_pending_percent(100);
+      world.env.SetWallMs(at_ms + 1000);
+      int waits = 0;
+      world.before_wait = [&] {
+        if (++waits == failing) world.env.FailNth(1);
+      };
+      std::set<std::string> told = ExpiryWorld::KeysOf(world.TakeAll(at_ms + 1000));
+      CHECK(world.env.faults() == 1);
+      CHECK(told.size() < 50);
+      world.Heal();
+      if (rewritten) {
+        world.Commit({PutOf("s00key1", "v"), PutOf("s00key2", "v")});
+        Must(world.Flush());
+        Must(world.Compact());
+      }
+      told.merge(ExpiryWorld::KeysOf(world.TakeAll(at_ms + 3000)));
+      CHECK(told.size() == 50);
+    }
+  }
+}
+
+TEST_CASE(
+    "engine expiry: what was damaged is told by the table that is made of it once it is not") {
+  size_t late = 0;
+  for (uint64_t offset = 0, size = 1; offset < size; offset += 5) {
+    CAPTURE(offset);
+    ExpiryWorld world(2);
+    const int64_t at_ms = world.env.WallMs() + 5000;
+    for (int i = 100; i < 150; ++i) {
+      world.Commit({PutOf("s00key" + std::to_string(i), "v", at_ms + i)});
+    }
+    Must(world.Flush());
+    world.Restart(CrashMode::kDropUnsynced);
+    Must(world.Open());
+    world.RunUntilIdle();
+    std::vector<std::string> names = world.env.Names(TinyOptions().directory);
+    std::erase_if(names, [](const std::string& name) { return !name.ends_with(".table"); });
+    REQUIRE(names.size() == 1);
+    const std::string path = JoinPath(TinyOptions().directory, names[0]);
+    size = world.env.Contents(path).size();
+    world.env.FlipBit(path, offset, 3);
+    world.env.SetWallMs(at_ms + 1000);
+    std::set<std::string> told = ExpiryWorld::KeysOf(world.TakeAll(at_ms + 1000));
+    late += 50 - told.size();
+    world.env.FlipBit(path, offset, 3);
+    world.Commit({PutOf("s00key1", "v"), PutOf("s00key2", "v")});
+    Must(world.Flush());
+    Must(world.Compact());
+    told.merge(ExpiryWorld::KeysOf(world.TakeAll(at_ms + 1000)));
+    CHECK(told.size() == 50);
+  }
+  CHECK(late > 0);
+}
+
+TEST_CASE("engine expiry: a table of what was written again is read in calls of their own") {
+  ExpiryWorld world(2);
+  world.engine->SetMemoryLimit(64 << 20);
+  const int64_t at_ms = world.env.WallMs() + 5000;
+  const auto key = [](int i) { return "s00key" + std::to_string(10'000 + i); };
+  for (int i = 0; i < 1000; ++i) world.Commit({PutOf(key(i), "v", at_ms + i)});
+  Must(world.Flush());
+  for (int i = 0; i < 1000; ++i) world.Commit({PutOf(key(i), "w", at_ms + 1'000'000)});
+  world.env.set_pending_percent(100);
+  world.env.SetWallMs(at_ms + 10'000);
+  int waits = 0;
+  world.before_wait = [&] { ++waits; };
+  CHECK(ExpiryWorld::KeysOf(world.TakeAll(at_ms + 10'000)).empty());
+  CHECK(waits > 20);
 }
 
 TEST_CASE("engine expiry: each is told once") {

@@ -101,6 +101,42 @@ TEST_CASE("expiry cycle: a wait gets it further, also where no cache keeps what 
   CHECK(f.keys() == 0);
 }
 
+TEST_CASE("expiry cycle: what was due stays due when the clock is set back") {
+  Fixture f;
+  f.Put(1, f.AgoMs(10));
+  f.engine.MakeCold(Fixture::KeyOf(1));
+  f.cycle.Tick();
+  f.env.SetWallMs(f.AgoMs(5000));
+  f.engine.Arrive();
+  f.env.RunUntilIdle();
+  CHECK(f.keys() == 0);
+  CHECK(f.stats.expired_keys == 1);
+}
+
+TEST_CASE("expiry cycle: what cannot be read has another try, unless it is damaged") {
+  for (const bool damaged : {false, true}) {
+    CAPTURE(damaged);
+    Fixture f;
+    for (int i = 0; i < 20; ++i) {
+      f.Put(i, f.AgoMs(10));
+      if (i < 5) f.engine.MakeCold(Fixture::KeyOf(i));
+    }
+    f.engine.tells_once = true;
+    f.cycle.Tick();
+    f.engine.read_error = damaged ? Status::Corruption("bad") : Status::IoError("bad");
+    f.engine.Arrive();
+    f.env.RunUntilIdle();
+    CHECK(f.keys() == 5);
+    f.cycle.Tick();
+    f.engine.read_error = Status();
+    CHECK(f.keys() == 5);
+    f.Pass(1000);
+    f.cycle.Tick();
+    f.env.RunUntilIdle();
+    CHECK(f.keys() == (damaged ? 5 : 0));
+  }
+}
+
 TEST_CASE("expiry cycle: slices have pauses, as long as nobody is late") {
   for (const bool late : {false, true}) {
     CAPTURE(late);

@@ -25,6 +25,8 @@ class ScriptedEngine final : public Engine {
   Status refusal;
   uint64_t delay_us = 0;
   int tells = 1;  // how often of each key that is due
+  bool tells_once = false;
+  Status read_error;
   // What is due has to be read first, by each scope anew.
   bool due_is_cold = false;
 
@@ -51,6 +53,7 @@ class ScriptedEngine final : public Engine {
       waits_.push_back(scope.Expect());
       return Status::Pending();
     }
+    if (!read_error.ok()) return read_error;
     const auto found = map_.find(std::string(key));
     if (found == map_.end()) return Status::NotFound();
     scope.DependsOn(found->second.group);
@@ -89,6 +92,7 @@ class ScriptedEngine final : public Engine {
     for (const auto& [key, record] : map_) {
       const int64_t at_ms = record.expire_at_ms;
       if (at_ms == 0 || at_ms > now_ms || due->size() == max) continue;
+      if (tells_once && !told_.insert(key).second) continue;
       for (int i = 0; i < tells; ++i) due->push_back({key, at_ms, !cold_.contains(key)});
     }
     return !due->empty();
@@ -196,6 +200,7 @@ class ScriptedEngine final : public Engine {
 
   Map map_;
   std::set<std::string> cold_;
+  std::set<std::string> told_;
   std::vector<std::weak_ptr<ReadScope::Wait>> waits_;
   std::function<void()> on_reported_;
   uint64_t current_group_ = 1;
