@@ -16,7 +16,7 @@ constexpr uint64_t kLateMs = 500;
 constexpr uint64_t kHeldMs = 10;
 // Deleted in one commit, and between two looks at the clock.
 constexpr size_t kKeysPerCommit = 64;
-// What could not be read is tried again after so long, so many keys of it at most. Of others the next start tells.
+// Another try after so long, for so many keys at most. Of others the next start tells.
 constexpr uint64_t kRetryUs = 1'000'000;
 constexpr size_t kRetriesMax = 4096;
 // What is damaged may not.
@@ -38,8 +38,8 @@ void ExpiryCycle::Tick() {
   if (under_way_) return;
   stats_.expiry_lag_ms = 0;
   if (env_.MonotonicUs() >= retry_at_us_) {
-    std::move(failed_.begin(), failed_.end(), std::back_inserter(due_));
-    failed_.clear();
+    std::move(later_.begin(), later_.end(), std::back_inserter(due_));
+    later_.clear();
   }
   RunSlice();
 }
@@ -74,9 +74,9 @@ ExpiryCycle::Step ExpiryCycle::DeleteSome() {
     view_.scope().Reset();
     return Step::kDone;
   }
+  const int64_t now_ms = env_.WallMs();
   if (due_.empty()) {
-    taken_ms_ = env_.WallMs();
-    const Result<bool> more = engine_.TakeDue(taken_ms_, kKeysPerCommit, view_.scope(), &due_);
+    const Result<bool> more = engine_.TakeDue(now_ms, kKeysPerCommit, view_.scope(), &due_);
     // What the wait brings stays in the scope: it may be too large for the cache.
     if (!more.ok()) return Step::kWaits;
     if (due_.empty()) {
@@ -84,17 +84,19 @@ ExpiryCycle::Step ExpiryCycle::DeleteSome() {
       return *more ? Step::kMore : Step::kDone;
     }
   }
-  // What was due stays so when the clock is set back.
-  const int64_t now_ms = std::max(env_.WallMs(), taken_ms_);
   view_.Begin(0, now_ms);
   std::vector<Due> waiting;
   for (Due& due : due_) {
+    // The clock has been set back while it was waited for.
+    if (due.at_ms > now_ms) {
+      TryLater(std::move(due));
+      continue;
+    }
     const Result<int64_t> expired_ms = view_.DeleteExpired(due);
     if (expired_ms.status().is_pending()) {
       waiting.push_back(std::move(due));
     } else if (MayBeReadLater(expired_ms.status())) {
-      if (failed_.size() < kRetriesMax) failed_.push_back(std::move(due));
-      retry_at_us_ = env_.MonotonicUs() + kRetryUs;
+      TryLater(std::move(due));
     } else if (expired_ms.ok() && *expired_ms != 0) {
       lag_ms_ = static_cast<uint64_t>(std::max<int64_t>(now_ms - *expired_ms, 0));
       stats_.expiry_lag_ms = std::max(stats_.expiry_lag_ms, lag_ms_);
@@ -106,6 +108,12 @@ ExpiryCycle::Step ExpiryCycle::DeleteSome() {
   if (!due_.empty()) return Step::kWaits;  // for all of them at once
   view_.scope().Reset();
   return Step::kMore;
+}
+
+void ExpiryCycle::TryLater(Due due) {
+  due.newest = false;  // by then
+  if (later_.size() < kRetriesMax) later_.push_back(std::move(due));
+  retry_at_us_ = env_.MonotonicUs() + kRetryUs;
 }
 
 void ExpiryCycle::Commit() {

@@ -44,6 +44,7 @@ class ExpiryCycle {
 
   void RunSlice();
   Step DeleteSome();
+  void TryLater(Due due);
   void Commit();
 
   Engine& engine_;
@@ -53,9 +54,8 @@ class ExpiryCycle {
   ServerStats& stats_;
 
   View view_;
-  std::vector<Due> due_;     // taken, and not yet dealt with: what has to be read first
-  int64_t taken_ms_ = 0;     // by the wall clock
-  std::vector<Due> failed_;  // could not be read
+  std::vector<Due> due_;    // taken, and not yet dealt with: what has to be read first
+  std::vector<Due> later_;  // could not be read, or the clock was set back
   uint64_t retry_at_us_ = 0;
   uint64_t lag_ms_ = 0;  // of the latest key that went
   bool under_way_ = false;
