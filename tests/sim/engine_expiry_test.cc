@@ -54,6 +54,17 @@ struct ExpiryWorld : EngineWorld {
     return told;
   }
 
+  // 50 keys in a table, of which nothing is in memory. They expire from the time returned on.
+  int64_t PutFifty() {
+    const int64_t at_ms = env.WallMs() + 5000;
+    for (int i = 100; i < 150; ++i) Commit({PutOf("s00key" + std::to_string(i), "v", at_ms + i)});
+    Must(Flush());
+    Restart(CrashMode::kDropUnsynced);
+    Must(Open());
+    RunUntilIdle();
+    return at_ms;
+  }
+
   // Takes what is due, and deletes nothing: one vector a call, the last one empty.
   std::vector<std::vector<Due>> TakeAll(int64_t now_ms, size_t max = 16) {
     std::vector<std::vector<Due>> calls;
@@ -237,14 +248,7 @@ TEST_CASE("engine expiry: what could not be read is told later, also from anothe
       CAPTURE(rewritten);
       CAPTURE(failing);
       ExpiryWorld world(2);
-      const int64_t at_ms = world.env.WallMs() + 5000;
-      for (int i = 100; i < 150; ++i) {
-        world.Commit({PutOf("s00key" + std::to_string(i), "v", at_ms + i)});
-      }
-      Must(world.Flush());
-      world.Restart(CrashMode::kDropUnsynced);
-      Must(world.Open());
-      world.RunUntilIdle();
+      const int64_t at_ms = world.PutFifty();
       world.env.set_pending_percent(100);
       world.env.SetWallMs(at_ms + 1000);
       int waits = 0;
@@ -272,14 +276,7 @@ TEST_CASE(
   for (uint64_t offset = 0, size = 1; offset < size; offset += 5) {
     CAPTURE(offset);
     ExpiryWorld world(2);
-    const int64_t at_ms = world.env.WallMs() + 5000;
-    for (int i = 100; i < 150; ++i) {
-      world.Commit({PutOf("s00key" + std::to_string(i), "v", at_ms + i)});
-    }
-    Must(world.Flush());
-    world.Restart(CrashMode::kDropUnsynced);
-    Must(world.Open());
-    world.RunUntilIdle();
+    const int64_t at_ms = world.PutFifty();
     std::vector<std::string> names = world.env.Names(TinyOptions().directory);
     std::erase_if(names, [](const std::string& name) { return !name.ends_with(".table"); });
     REQUIRE(names.size() == 1);
