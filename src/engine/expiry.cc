@@ -25,6 +25,8 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr size_t kLooksPerCall = 256;
 // A key is copied on its way out: so many bytes count for one more.
 constexpr size_t kBytesPerLook = 4096;
+// Of a cursor, to each of the new tables. What begins a key stands in front of it.
+constexpr size_t kBytesPassedOn = 1024;
 // What could not be read has another try.
 constexpr int64_t kRetryMs = 1000;
 bool MayBeReadLater(const Status& error) { return error.code() != StatusCode::kCorruption; }
@@ -78,7 +80,8 @@ void EngineImpl::PassOnExpiry(const VersionEdit& edit) {
   if (edit.added.empty()) return;
   ExpiryCursor told = {.next = {}, .due_ms = kNever};
   const auto at_most = [&told](const std::string& next, int64_t due_ms) {
-    if (told.due_ms == kNever || next < told.next) told = {.next = next, .due_ms = due_ms};
+    if (told.due_ms != kNever && next >= told.next) return;
+    told = {.next = next.substr(0, kBytesPassedOn), .due_ms = due_ms};
   };
   if (edit.removed.empty()) {
     const Generation& flushed = *frozen_.front();

@@ -16,9 +16,10 @@ constexpr uint64_t kLateMs = 500;
 constexpr uint64_t kHeldMs = 10;
 // Deleted in one commit, and between two looks at the clock.
 constexpr size_t kKeysPerCommit = 64;
-// Another try after so long, for so many keys at most. Of others the next start tells.
+// Another try after so long, for so many keys of such sizes at most. Of others the next start tells.
 constexpr uint64_t kRetryUs = 1'000'000;
 constexpr size_t kRetriesMax = 4096;
+constexpr size_t kRetryKeyBytesMax = 4096;
 // What is damaged may not.
 bool MayBeReadLater(const Status& status) {
   return !status.ok() && !status.is_not_found() && status.code() != StatusCode::kCorruption;
@@ -112,7 +113,9 @@ ExpiryCycle::Step ExpiryCycle::DeleteSome() {
 
 void ExpiryCycle::TryLater(Due due) {
   due.newest = false;  // by then
-  if (later_.size() < kRetriesMax) later_.push_back(std::move(due));
+  if (later_.size() < kRetriesMax && due.key.size() <= kRetryKeyBytesMax) {
+    later_.push_back(std::move(due));
+  }
   retry_at_us_ = env_.MonotonicUs() + kRetryUs;
 }
 

@@ -5,7 +5,7 @@
 // clients' turns until nothing is due any more, so a million keys that expire in one second delay nobody
 // for long; and with pauses as long, until keys are half a second late, and longer ones while writers are held: flushes and
 // compactions, which have what the loop leaves of its core, must keep up with what is deleted. What has to come from
-// the disk is waited for, like a command does.
+// the disk is waited for, like a command does; what cannot be read for now has another try every second.
 //
 // Nothing is deleted while the engine refuses deletes; it stays absent for readers all the same.
 //

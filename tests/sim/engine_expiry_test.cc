@@ -192,6 +192,26 @@ TEST_CASE("engine expiry: of long keys one call tells few, and each of them") {
   }
 }
 
+TEST_CASE("engine expiry: where the telling of a long key had come to is passed on") {
+  ExpiryWorld world(1);
+  const int64_t at_ms = world.env.WallMs() + 5000;
+  const auto key = [](int i) { return "s00" + std::string(3000, 'k') + std::to_string(i); };
+  for (int i = 100; i < 150; ++i) world.Commit({PutOf(key(i), "v", at_ms)});
+  Must(world.Flush());
+  std::set<std::string> told;
+  std::vector<Due> due;
+  ReadScope scope;
+  while (!world.engine->TakeDue(at_ms + 1000, 16, scope, &due).ok()) Must(world.Wait(scope));
+  for (const Due& d : due) told.insert(d.key);
+  CHECK(!told.empty());
+  CHECK(told.size() < 50);
+  for (int i = 100; i < 150; i += 10) world.Commit({PutOf(key(i) + "x", "v")});
+  Must(world.Flush());
+  Must(world.Compact());
+  told.merge(ExpiryWorld::KeysOf(world.TakeAll(at_ms + 1000)));
+  CHECK(told.size() == 50);
+}
+
 TEST_CASE("engine expiry: of many sources what is due first is told first") {
   ExpiryWorld world(2);
   const int64_t now_ms = world.env.WallMs();
