@@ -134,7 +134,10 @@ Status Exec(CommandContext& ctx, ArgReader) {
     return status;
   }
   EndTransaction(ctx);
-  return Status::Ok();
+  // What is refused has not happened, nor what it did to the session.
+  status = ctx.view.Accepted();
+  if (!status.ok()) before.Restore(session);
+  return status;
 }
 
 // DISCARD -> OK. What was queued is forgotten, and what was watched.

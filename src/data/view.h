@@ -68,6 +68,8 @@ class View {
   Mark mark() const { return {batch_.mark(), changed_}; }
   void TruncateTo(const Mark& mark);
   Batch& batch() { return batch_; }
+  // Whether the engine would take it as it is now.
+  Status Accepted() const { return batch_.empty() ? Status::Ok() : engine_.Accepts(batch_); }
   ReadScope& scope() { return scope_; }
   // The batch was committed, just now: the changed databases are now everyone's.
   void Committed();

@@ -65,18 +65,21 @@ void WatchRegistry::Touch(const Batch& batch, const Databases& before, const Dat
     if (reader.entry().kind == EntryKind::kPrefixTombstone) continue;  // See TouchDatabases.
     const size_t prefix_size = CountedPrefixSize(key);
     if (prefix_size == 0) continue;
-    TouchKey(key.substr(prefix_size), key.substr(0, prefix_size), before, after);
+    const bool deleted = reader.entry().kind == EntryKind::kTombstone;
+    TouchKey(key.substr(prefix_size), key.substr(0, prefix_size), deleted, before, after);
   }
   if (before.spaces != after.spaces) TouchDatabases(before, after);
 }
 
-void WatchRegistry::TouchKey(Slice key, Slice prefix, const Databases& before,
+// To whom the key was absent, it is when it is deleted: it had expired, and was only cleared away now.
+void WatchRegistry::TouchKey(Slice key, Slice prefix, bool deleted, const Databases& before,
                              const Databases& after) {
   const auto watched = watchers_.find(std::string(key));
   if (watched == watchers_.end()) return;
   for (Watcher& watcher : watched->second) {
     if (!HasPrefix(after, watcher.database, prefix) && !HasPrefix(before, watcher.database, prefix))
       continue;
+    if (deleted && !watcher.exists) continue;
     watcher.session->watched_key_changed = true;
   }
 }

@@ -43,7 +43,8 @@ class WatchRegistry {
     int database;
     bool exists;  // when it was watched, and so until it is touched
   };
-  void TouchKey(Slice key, Slice prefix, const Databases& before, const Databases& after);
+  void TouchKey(Slice key, Slice prefix, bool deleted, const Databases& before,
+                const Databases& after);
   void TouchDatabases(const Databases& before, const Databases& after);
 
   std::unordered_map<std::string, std::vector<Watcher>> watchers_;         // by user key

@@ -557,6 +557,12 @@ TEST_CASE("dispatch: refused writes leave reads and, on a full disk, deletes") {
 
   f.engine.refusal = Status::Ok();
   CHECK(f.Ask(client, "SET a 3\r\n") == "+OK\r\n");
+
+  // Refused as a whole, a transaction leaves the session in its database.
+  f.Ask(client, "MULTI\r\nSELECT 1\r\nSET a 4\r\n");
+  f.engine.refusal = Status(StatusCode::kUnavailable, "the log failed");
+  CHECK(f.Ask(client, "EXEC\r\n").starts_with("-MISCONF"));
+  CHECK(f.Ask(client, "GET a\r\n") == "$1\r\n3\r\n");
 }
 
 TEST_CASE("dispatch: when the server stops, clients end with their replies") {

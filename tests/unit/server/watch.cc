@@ -34,6 +34,21 @@ struct Fixture {
 
 }  // namespace
 
+TEST_CASE("watch: a key that had expired when it was watched may be cleared away") {
+  Fixture f;
+  Session late;
+  f.watches.Watch(late, 0, "k", false);
+  Batch batch;
+  batch.Delete(EngineKey(1, "k"));
+  f.Commit(batch, f.databases);
+  CHECK(!late.watched_key_changed);
+  CHECK(f.session.watched_key_changed);  // To whom it was there.
+  batch.Clear();
+  batch.Put(EngineKey(1, "k"), 0, 0, "v");
+  f.Commit(batch, f.databases);
+  CHECK(late.watched_key_changed);
+}
+
 TEST_CASE("watch: a put or a delete of the key in its database breaks it, others do not") {
   struct Case {
     const char* why;
