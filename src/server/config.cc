@@ -49,9 +49,13 @@ Slice TakeLine(Slice* text) {
   return line;
 }
 
+bool IsBlank(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
+}
+
 bool IsDirective(Slice line) {
-  const size_t first = line.find_first_not_of(" \t");
-  return first != Slice::npos && line[first] != '#';
+  const auto* first = std::find_if_not(line.begin(), line.end(), IsBlank);
+  return first != line.end() && *first != '#';
 }
 
 // What a line sets, if it is a directive that makes sense; the value goes into `config`.
@@ -153,10 +157,6 @@ char Unescape(char c) {
     case 'a': return '\a';
     default: return c;
   }
-}
-
-bool IsBlank(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
 }
 
 // Takes a quoted word whose first quote is `rest`'s first byte. False if it does not end as it

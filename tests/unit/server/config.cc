@@ -93,6 +93,7 @@ TEST_CASE("config: a file is read as Redis reads one") {
   CHECK(ErrorOf(config) == file.path() + ":5: unbalanced quotes");
 
   const ConfigFile better(
+      " \t\f\r\v \r\n"
       "   PORT   7000\r\n"
       "requirepass \"a \\\"b\\\" \\x41\\n\"\n"
       "pidfile '/run/it\\'s'\n"
