@@ -101,20 +101,15 @@ Status Multi(CommandContext& ctx, ArgReader) {
   return Status::Ok();
 }
 
-// EXEC -> the replies of all that was queued; nil if a watched key has changed.
-Status Exec(CommandContext& ctx, ArgReader) {
+// Ok with a null array if a watched key has changed. What is refused has not happened, nor what it did to the session.
+Status RunTransaction(CommandContext& ctx) {
   Session& session = ctx.session;
-  if (!session.in_multi) return errors::Refuse(errors::kExecWithoutMulti);
-  if (session.multi_failed) {
-    EndTransaction(ctx);
-    return errors::Refuse(errors::kExecAbort);
-  }
+  if (session.multi_failed) return errors::Refuse(errors::kExecAbort);
   bool expired = false;
   if (!session.watched_key_changed) {
     if (Status s = WatchedKeyExpired(ctx, &expired); !s.ok()) return s;
   }
   if (session.watched_key_changed || expired) {
-    EndTransaction(ctx);
     ctx.reply.NullArray();
     return Status::Ok();
   }
@@ -129,14 +124,16 @@ Status Exec(CommandContext& ctx, ArgReader) {
     if (!status.ok()) break;
   }
   ctx.view.set_may_yield(may_yield);
-  if (!status.ok()) {
-    before.Restore(session);
-    return status;
-  }
-  EndTransaction(ctx);
-  // What is refused has not happened, nor what it did to the session.
-  status = ctx.view.Accepted();
+  if (status.ok()) status = ctx.view.Accepted();
   if (!status.ok()) before.Restore(session);
+  return status;
+}
+
+// EXEC -> the replies of all that was queued; nil if a watched key has changed. However it ends, the transaction is over.
+Status Exec(CommandContext& ctx, ArgReader) {
+  if (!ctx.session.in_multi) return errors::Refuse(errors::kExecWithoutMulti);
+  Status status = RunTransaction(ctx);
+  if (!status.is_pending()) EndTransaction(ctx);
   return status;
 }
 

@@ -67,6 +67,11 @@ class SmallServices final : public Services {
     watches_.Watch(session, database, key, exists);
   }
   void Unwatch(Session& session) override { watches_.Unwatch(session); }
+  void ForEachWatched(
+      const Session& session,
+      const std::function<void(int database, Slice key, bool existed)>& visit) const override {
+    watches_.ForEachWatched(session, visit);
+  }
   std::vector<std::pair<std::string, std::string>> ConfigGet(
       std::span<const Slice>) const override {
     return {};
@@ -563,6 +568,16 @@ TEST_CASE("dispatch: refused writes leave reads and, on a full disk, deletes") {
   f.engine.refusal = Status(StatusCode::kUnavailable, "the log failed");
   CHECK(f.Ask(client, "EXEC\r\n").starts_with("-MISCONF"));
   CHECK(f.Ask(client, "GET a\r\n") == "$1\r\n3\r\n");
+}
+
+TEST_CASE("dispatch: an EXEC that cannot look at what is watched is over all the same") {
+  Fixture f;
+  Client& client = f.Connect();
+  f.Ask(client, "SET a 1\r\nWATCH a\r\nMULTI\r\nGET b\r\n");
+  f.engine.read_error = Status(StatusCode::kIoError, "a broken disk");
+  CHECK(f.Ask(client, "EXEC\r\n").starts_with("-IOERR"));
+  f.engine.read_error = Status::Ok();
+  CHECK(f.Ask(client, "GET b\r\n") == "$-1\r\n");
 }
 
 TEST_CASE("dispatch: when the server stops, clients end with their replies") {
