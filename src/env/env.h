@@ -126,9 +126,10 @@ class Env {
   virtual Result<std::unique_ptr<DirectoryLock>> LockFile(const std::string& path) = 0;
 
   // --- Time and chance. Any thread. ---
-  virtual uint64_t MonotonicUs() = 0;  // for durations
-  virtual int64_t WallMs() = 0;        // since 1970: for expiry
-  virtual uint64_t RandomU64() = 0;    // seeds
+  virtual uint64_t MonotonicUs() = 0;           // for durations
+  virtual int64_t WallUs() = 0;                 // since 1970
+  int64_t WallMs() { return WallUs() / 1000; }  // by which keys expire
+  virtual uint64_t RandomU64() = 0;             // seeds
 
   // --- Jobs. Loop only. ---
   // Runs `work` on a thread of `lane`, then `done` on the loop. `done` never runs before Schedule

@@ -145,7 +145,7 @@ Result<std::unique_ptr<DirectoryLock>> PosixEnv::LockFile(const std::string& pat
 
 uint64_t PosixEnv::MonotonicUs() { return ClockUs(CLOCK_MONOTONIC); }
 
-int64_t PosixEnv::WallMs() { return static_cast<int64_t>(ClockUs(CLOCK_REALTIME) / 1000); }
+int64_t PosixEnv::WallUs() { return static_cast<int64_t>(ClockUs(CLOCK_REALTIME)); }
 
 uint64_t PosixEnv::RandomU64() {
   uint64_t value = 0;

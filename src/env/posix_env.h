@@ -52,7 +52,7 @@ class PosixEnv final : public Env {
   Result<std::unique_ptr<DirectoryLock>> LockFile(const std::string& path) override;
 
   uint64_t MonotonicUs() override;
-  int64_t WallMs() override;
+  int64_t WallUs() override;
   uint64_t RandomU64() override;
 
   void Schedule(Lane lane, Job work, Job done) override;

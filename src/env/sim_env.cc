@@ -279,7 +279,7 @@ Result<std::unique_ptr<DirectoryLock>> SimEnv::LockFile(const std::string& path)
 
 // --- Time ---
 
-int64_t SimEnv::WallMs() { return static_cast<int64_t>(monotonic_us_ / 1000) + wall_offset_ms_; }
+int64_t SimEnv::WallUs() { return static_cast<int64_t>(monotonic_us_) + 1000 * wall_offset_ms_; }
 
 void SimEnv::AdvanceMs(uint64_t ms) { monotonic_us_ += ms * 1000; }
 
@@ -455,8 +455,13 @@ std::string SimEnv::Contents(const std::string& path) const {
 }
 
 std::vector<std::string> SimEnv::Names(const std::string& path) const {
-  const Result<std::vector<std::string>> names = disk_.List(path);
-  return names.ok() ? *names : std::vector<std::string>();
+  const SimDisk::NodePtr directory = disk_.Find(path);
+  std::vector<std::string> names;
+  if (directory == nullptr) return names;
+  for (const auto& [name, node] : directory->entries) {
+    if (!node->is_directory) names.push_back(name);
+  }
+  return names;
 }
 
 void SimEnv::SetContents(const std::string& path, Slice contents) {

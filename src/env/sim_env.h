@@ -63,7 +63,7 @@ class SimEnv final : public Env {
   Result<std::unique_ptr<DirectoryLock>> LockFile(const std::string& path) override;
 
   uint64_t MonotonicUs() override { return monotonic_us_ += tick_us_; }
-  int64_t WallMs() override;
+  int64_t WallUs() override;
   uint64_t RandomU64() override { return program_random_.Next(); }
 
   void Schedule(Lane lane, Job work, Job done) override;

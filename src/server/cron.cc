@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "server/machine.h"
 
 namespace varve {
 
@@ -23,8 +22,14 @@ constexpr uint64_t kSlackShareMax = 4;
 
 }  // namespace
 
-Cron::Cron(Env& env, Engine& engine, Clients& clients, ExpiryCycle& expiry, ServerStats& stats)
-    : env_(env), engine_(engine), clients_(clients), expiry_(expiry), stats_(stats) {
+Cron::Cron(Parts parts)
+    : env_(parts.env),
+      engine_(parts.engine),
+      clients_(parts.clients),
+      expiry_(parts.expiry),
+      stats_(parts.stats),
+      measure_memory_(std::move(parts.measure_memory)),
+      on_tick_(std::move(parts.on_tick)) {
   clock_offset_ms_ = env_.WallMs() - static_cast<int64_t>(env_.MonotonicUs() / 1000);
   Arm();
 }
@@ -46,13 +51,13 @@ void Cron::Tick() {
   expiry_.Tick();
   clients_.Look(std::max(kClientsPerTickMin, clients_.size() / kTicksPerSecond + 1));
   TellOfMemory();
-  if (on_tick_) on_tick_();
+  on_tick_();
   if (++ticks_ % kTicksPerSecond == 0) EverySecond();
 }
 
 // In a second of fast writes memory would get far beyond its limit before anyone knew.
 void Cron::TellOfMemory() {
-  const ProcessMemory memory = MeasureMemory();
+  const ProcessMemory memory = measure_memory_();
   const uint64_t used = memory.allocated_bytes != 0 ? memory.allocated_bytes : memory.rss_bytes;
   stats_.memory_peak_bytes = std::max(stats_.memory_peak_bytes, used);
   const uint64_t slack =

@@ -15,6 +15,7 @@
 #include "env/env.h"
 #include "server/clients.h"
 #include "server/expiry_cycle.h"
+#include "server/machine.h"
 #include "server/stats.h"
 
 namespace varve {
@@ -26,13 +27,21 @@ class Cron {
   // Turns longer than this are told of.
   static constexpr uint64_t kSlowTurnUs = 50'000;
 
-  Cron(Env& env, Engine& engine, Clients& clients, ExpiryCycle& expiry, ServerStats& stats);
+  struct Parts {
+    Env& env;
+    Engine& engine;
+    Clients& clients;
+    ExpiryCycle& expiry;
+    ServerStats& stats;
+    std::function<ProcessMemory()> measure_memory;
+    std::function<void()> on_tick;
+  };
+  explicit Cron(Parts parts);
   ~Cron();
   Cron(const Cron&) = delete;
   Cron& operator=(const Cron&) = delete;
 
   void SetMemoryLimit(uint64_t bytes) { memory_limit_bytes_ = bytes; }
-  void OnTick(std::function<void()> callback) { on_tick_ = std::move(callback); }
 
   // A turn of the loop has ended that took so long.
   void CountTurn(uint64_t us) {
@@ -55,7 +64,8 @@ class Cron {
   Clients& clients_;
   ExpiryCycle& expiry_;
   ServerStats& stats_;
-  std::function<void()> on_tick_;
+  const std::function<ProcessMemory()> measure_memory_;
+  const std::function<void()> on_tick_;
   Env::TimerId timer_ = 0;
   int ticks_ = 0;
   int64_t clock_offset_ms_;  // wall clock minus monotonic clock

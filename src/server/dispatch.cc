@@ -227,6 +227,7 @@ bool Dispatcher::Run(Client& client, ParsedRequest& parsed) {
     ++stats_.error_replies;
   }
   Settle(client, start, group);
+  if (on_ran_) on_ran_({client, parsed.request, now_ms_, start});
   return true;
 }
 

@@ -62,6 +62,16 @@ class Dispatcher {
   // Runs what the client has sent, beginning with what it holds. `now_ms` is wall clock.
   Served Serve(Client& client, int64_t now_ms);
 
+  // A command that was run or refused; nothing of its reply has left yet.
+  struct Ran {
+    const Client& client;
+    const Request& request;
+    int64_t now_ms;        // by which keys were alive or expired
+    uint64_t reply_start;  // a position of client.out
+  };
+  // For simulations, whose models follow along.
+  void OnRan(std::function<void(const Ran&)> observer) { on_ran_ = std::move(observer); }
+
   // The client whose command is running, for Services; null between commands.
   Client* running() const { return running_; }
   View& running_view() const { return *view_; }
@@ -140,6 +150,7 @@ class Dispatcher {
   uint64_t reported_group_ = 0;
   Status writable_;
   Client* running_ = nullptr;
+  std::function<void(const Ran&)> on_ran_;
 
   std::string prefetch_bytes_;
   std::vector<size_t> prefetch_ends_;

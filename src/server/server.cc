@@ -12,9 +12,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "commands/table.h"
-#include "data/key_format.h"
-#include "engine/compaction/policy.h"
 #include "env/posix_env.h"
 #include "server/banner.h"
 #include "server/machine.h"
@@ -33,35 +30,10 @@ constexpr uint64_t kFilesReserved = 1024;
 // data.
 constexpr uint64_t kStopWaitMs = 5000;
 
-Durability DurabilityOf(const Config& config) {
-  if (config.appendfsync == "always") return Durability::kAlways;
-  return config.appendfsync == "no" ? Durability::kNo : Durability::kEverySecond;
-}
-
-PolicyKind PolicyKindOf(const Config& config) {
-  return ParsePolicyKind(config.compaction_policy).value_or(PolicyKind::kLeveled);
-}
-
 LogLevel LogLevelOf(const Config& config) {
   if (config.loglevel == "debug") return LogLevel::kDebug;
   if (config.loglevel == "verbose") return LogLevel::kVerbose;
   return config.loglevel == "warning" ? LogLevel::kWarning : LogLevel::kNotice;
-}
-
-uint64_t MemoryLimitOf(const Config& config) {
-  if (config.memory_limit_bytes > 0) return static_cast<uint64_t>(config.memory_limit_bytes);
-  return UsableMemoryBytes() / 2;
-}
-
-std::string MakeRunId(Env& env) {
-  std::string id;
-  for (int i = 0; i < 3; ++i) {
-    char text[17];
-    std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(env.RandomU64()));
-    id.append(text);
-  }
-  id.resize(40);
-  return id;
 }
 
 }  // namespace
@@ -82,37 +54,47 @@ Status Server::Start() {
   signal(SIGPIPE, SIG_IGN);
 
   env_ = std::make_unique<PosixEnv>(loop_.handle(), PosixEnvOptions{.io_uring = config_.io_uring});
-  run_id_ = MakeRunId(*env_);
-  started_ms_ = env_->WallMs();
-  memory_limit_bytes_ = MemoryLimitOf(config_);
   supervised_ = config_.supervised == "systemd" ||
                 (config_.supervised == "auto" && std::getenv("NOTIFY_SOCKET") != nullptr);
-  stats_.commands.resize(static_cast<size_t>(CommandCount()));
+  MakeInstance();
 
-  const uint64_t clients_wanted = static_cast<uint64_t>(config_.maxclients);
-  const uint64_t files = RaiseFileLimit(clients_wanted + kOpenTablesWanted + kFilesReserved);
-  const uint64_t shared = files - std::min(kFilesReserved, files / 2);
-  open_tables_max_ = std::min(kOpenTablesWanted, shared / 4);
-  clients_max_possible_ = shared - open_tables_max_;
-  if (clients_max_possible_ < clients_wanted) {
-    Log(LogLevel::kWarning,
-        "maxclients %llu needs more open files than the system allows: using %zu",
-        static_cast<unsigned long long>(clients_wanted), clients_max_possible_);
-  }
-  ApplyLimits();
-
-  PrintBanner(config_, memory_limit_bytes_);
+  PrintBanner(config_, instance_->memory_limit_bytes());
   RETURN_IF_ERROR(Bind());
   // The signals first: opening may take long, and a stop shall be possible before its end.
   loop_.OnSignal(SIGTERM, [this] { OnStopSignal(); });
   loop_.OnSignal(SIGINT, [this] { OnStopSignal(); });
   loop_.OnSignal(SIGHUP, [this] { OnReloadSignal(); });
-  RETURN_IF_ERROR(OpenEngine());
-  RETURN_IF_ERROR(LoadDatabases());
-  Connect();
+  RETURN_IF_ERROR(instance_->Open());
+  loop_.OnTurn([this] { EndTurn(true); }, [this] { EndTurn(false); });
   if (!config_.pidfile.empty()) RETURN_IF_ERROR(WritePidFile(config_.pidfile));
   Accept();
   return Status::Ok();
+}
+
+void Server::MakeInstance() {
+  const uint64_t wanted = static_cast<uint64_t>(config_.maxclients) + kOpenTablesWanted;
+  const uint64_t files = RaiseFileLimit(wanted + kFilesReserved);
+  const uint64_t shared = files - std::min(kFilesReserved, files / 2);
+  const uint64_t tables = std::min(kOpenTablesWanted, shared / 4);
+  instance_ = std::make_unique<Instance>(
+      config_, *env_,
+      Instance::Host{
+          .open_connection =
+              [this](int descriptor, Connection::Owner& owner) {
+                return Connection::Open(loop_, descriptor, owner);
+              },
+          .set_busy = [this](bool busy) { loop_.SetBusy(busy); },
+          .tick = [this] { SampleRest(); },
+          .stop = [this] { stop_requested_ = true; },
+          .configured = [](const Config& config) { SetLogLevel(LogLevelOf(config)); },
+          .sleep = [](uint64_t us) { std::this_thread::sleep_for(std::chrono::microseconds(us)); },
+          .measure_memory = MeasureMemory,
+          .ran = nullptr,
+          .tune = nullptr,
+          .clients_max = shared - tables,
+          .open_tables_max = tables,
+          .supervised = supervised_,
+      });
 }
 
 Status Server::Bind() {
@@ -147,78 +129,12 @@ Status Server::BindTcp() {
   return Status::Ok();
 }
 
-Status Server::OpenEngine() {
-  Options options;
-  options.directory = config_.dir;
-  options.durability = DurabilityOf(config_);
-  options.memory_limit_bytes = memory_limit_bytes_;
-  options.compression_level = static_cast<int>(config_.compression_level);
-  if (!config_.compression_dictionary) options.dictionary_sample_bytes = 0;
-  options.compaction_policy = PolicyKindOf(config_);
-  options.value_file_threshold_bytes = static_cast<uint64_t>(config_.value_file_threshold_bytes);
-  options.open_tables_max = open_tables_max_;
-  options.counted_prefix_size = CountedPrefixSize;
-  Result<std::unique_ptr<Engine>> engine = Engine::Open(options, *env_);
-  if (!engine.ok()) return engine.status();
-  engine_ = std::move(*engine);
-  checkpoints_ = std::make_unique<Checkpoints>(*engine_, *env_, config_);
-  return Status::Ok();
-}
-
-Status Server::LoadDatabases() {
-  const std::string key = Databases::RecordKey();
-  ReadScope scope;
-  Value value;
-  Status status = engine_->Get(key, scope, &value);
-  while (status.is_pending()) {
-    bool ready = false;
-    scope.WhenReady([&ready] { ready = true; });
-    env_->RunUntil([&ready] { return ready; });
-    status = engine_->Get(key, scope, &value);
-  }
-  if (status.ok()) {
-    Result<Databases> decoded = Databases::Decode(value.bytes);
-    if (!decoded.ok()) return decoded.status();
-    databases_ = std::move(*decoded);
-  } else if (!status.is_not_found()) {
-    return status;
-  }
-  // More than configured may be there, with data in them: they stay reachable.
-  const size_t count = static_cast<size_t>(config_.databases);
-  if (databases_.spaces.size() < count) databases_.spaces.resize(count);
-  return Status::Ok();
-}
-
-// Makes the parts and tells them of each other.
-void Server::Connect() {
-  dispatcher_ = std::make_unique<Dispatcher>(
-      Dispatcher::Parts{*engine_, *env_, databases_, *this, watches_, limits_, stats_});
-  turn_ = std::make_unique<Turn>(Turn::Parts{
-      *engine_, *env_, *dispatcher_, limits_, stats_, [this](bool busy) { loop_.SetBusy(busy); },
-      [this](Client& client) { clients_->Destroy(client); }});
-  clients_ = std::make_unique<Clients>(Clients::Parts{
-      config_, limits_, watches_, stats_, [this](int descriptor, Connection::Owner& owner) {
-        return Connection::Open(loop_, descriptor, owner);
-      }});
-  clients_->SetTurn(*turn_);
-  expiry_ = std::make_unique<ExpiryCycle>(
-      ExpiryCycle::Parts{*engine_, *env_, databases_, watches_, stats_});
-  cron_ = std::make_unique<Cron>(*env_, *engine_, *clients_, *expiry_, stats_);
-  cron_->SetMemoryLimit(memory_limit_bytes_);
-  cron_->OnTick([this] {
-    loop_rest_.Sample(env_->MonotonicUs(), WorkedUs(), env_->job_cpu_wait_us(),
-                      static_cast<uint64_t>(config_.loop_rest_us));
-    stats_.loop_rest_us = loop_rest_.us();
-  });
-  loop_.OnTurn([this] { EndTurn(true); }, [this] { EndTurn(false); });
-}
-
 void Server::Accept() {
   std::string places;
   for (const Bound& bound : std::exchange(bound_, {})) {
     listeners_.push_back(std::make_unique<Listener>(
         loop_, bound.descriptor, bound.unix_path,
-        [this](const AcceptedSocket& socket) { clients_->Accept(socket); }));
+        [this](const AcceptedSocket& socket) { instance_->Accept(socket); }));
     places.append(places.empty() ? "" : ", ").append(bound.where);
   }
   Log(LogLevel::kNotice, "ready: %s", places.c_str());
@@ -230,11 +146,17 @@ void Server::Accept() {
 // --- Run and stop ------------------------------------------------------------------------------
 
 void Server::EndTurn(bool after_events) {
-  turn_->End();
+  instance_->EndTurn();
   if (!after_events) return Rest();
   const uint64_t worked_us = WorkedUs();
   turn_us_ = worked_us - std::exchange(worked_us_, worked_us);
-  cron_->CountTurn(turn_us_);
+  instance_->CountTurn(turn_us_);
+}
+
+void Server::SampleRest() {
+  loop_rest_.Sample(env_->MonotonicUs(), WorkedUs(), env_->job_cpu_wait_us(),
+                    static_cast<uint64_t>(instance_->config().loop_rest_us));
+  instance_->stats().loop_rest_us = loop_rest_.us();
 }
 
 uint64_t Server::WorkedUs() const { return loop_.AwakeUs() - rested_us_; }
@@ -242,7 +164,8 @@ uint64_t Server::WorkedUs() const { return loop_.AwakeUs() - rested_us_; }
 void Server::Rest() {
   const uint64_t rest_us = loop_rest_.AfterTurnUs(turn_us_);
   // Replies that wait for the log leave as soon as it has them.
-  if (rest_us == 0 || engine_->reported_group() < engine_->last_commit_group()) return;
+  const Engine& engine = instance_->engine();
+  if (rest_us == 0 || engine.reported_group() < engine.last_commit_group()) return;
   const uint64_t begin_us = env_->MonotonicUs();
   std::this_thread::sleep_for(std::chrono::microseconds(rest_us));
   rested_us_ += env_->MonotonicUs() - begin_us;
@@ -255,26 +178,23 @@ int Server::Run() {
 
 int Server::Stop() {
   stopping_ = true;
-  Log(LogLevel::kNotice, "stopping: %zu clients", clients_->size());
+  Log(LogLevel::kNotice, "stopping: %zu clients", instance_->client_count());
   if (supervised_) NotifySupervisor("STOPPING=1\n");
   listeners_.clear();
-  turn_->EndAllClients([this](const auto& visit) { clients_->ForEach(visit); });
+  instance_->EndClients();
 
   bool waited_enough = false;
   const Env::TimerId timer =
       env_->RunAfter(kStopWaitMs, [&waited_enough] { waited_enough = true; });
-  env_->RunUntil([&] { return waited_enough || clients_->size() == 0; });
+  env_->RunUntil([&] { return waited_enough || instance_->client_count() == 0; });
   env_->CancelTimer(timer);
-  if (clients_->size() > 0) {
-    Log(LogLevel::kWarning, "%zu clients have not taken their last replies", clients_->size());
+  if (const size_t left = instance_->client_count(); left > 0) {
+    Log(LogLevel::kWarning, "%zu clients have not taken their last replies", left);
   }
 
   // The engine runs the loop while it closes; nobody is to ask anything of it then.
   loop_.OnTurn(nullptr, nullptr);
-  cron_ = nullptr;
-  expiry_ = nullptr;
-  clients_ = nullptr;
-  const Status closed = engine_->Close();
+  const Status closed = instance_->Close();
   if (!config_.pidfile.empty()) RemovePidFile(config_.pidfile);
   if (!closed.ok()) {
     Log(LogLevel::kWarning, "close: %s", closed.ToString().c_str());
@@ -294,7 +214,7 @@ void Server::OnStopSignal() {
 }
 
 void Server::OnReloadSignal() {
-  if (reloading_ || !turn_) return;
+  if (reloading_ || !instance_->is_open()) return;
   reloading_ = true;
   auto loaded = std::make_shared<std::optional<Result<Config>>>();
   env_->Schedule(
@@ -307,42 +227,15 @@ void Server::OnReloadSignal() {
               std::string(config.status().message()).c_str());
           return;
         }
-        for (const std::string& name : ChangedAtStartOnly(config_, *config)) {
+        const Config& now = instance_->config();
+        for (const std::string& name : ChangedAtStartOnly(now, *config)) {
           Log(LogLevel::kWarning, "reload: %s changes at the next start", name.c_str());
         }
-        Config next = config_;
+        Config next = now;
         CopyChangeable(*config, &next);
-        Apply(next);
+        instance_->Apply(next);
         Log(LogLevel::kNotice, "reload: done");
       });
-}
-
-// --- Config ------------------------------------------------------------------------------------
-
-// Takes over a configuration that differs in what may change at run time.
-void Server::Apply(const Config& next) {
-  const bool open_to_all = next.requirepass.empty() && !config_.requirepass.empty();
-  config_ = next;
-  SetLogLevel(LogLevelOf(config_));
-  ApplyLimits();
-  memory_limit_bytes_ = MemoryLimitOf(config_);
-  engine_->SetDurability(DurabilityOf(config_));
-  engine_->SetCompactionPolicy(PolicyKindOf(config_));
-  engine_->SetMemoryLimit(memory_limit_bytes_);
-  cron_->SetMemoryLimit(memory_limit_bytes_);
-  if (open_to_all) clients_->ForEach([](Client& c) { c.session.authenticated = true; });
-}
-
-void Server::ApplyLimits() {
-  RequestLimits& requests = limits_.requests;
-  requests.bulk_bytes_max = config_.proto_max_bulk_bytes;
-  requests.query_buffer_bytes_max = static_cast<size_t>(config_.client_query_buffer_bytes);
-  limits_.requests_no_auth = requests;
-  limits_.requests_no_auth.authenticated = false;
-  limits_.output = config_.client_output_limits.normal;
-  limits_.output_pubsub = config_.client_output_limits.pubsub;
-  limits_.idle_seconds_max = config_.timeout_seconds;
-  limits_.clients_max = std::min(clients_max_possible_, static_cast<size_t>(config_.maxclients));
 }
 
 }  // namespace varve

@@ -1,23 +1,21 @@
 // server/services.cc: what commands ask of the server. See commands/services.h.
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #include "base/log.h"
 #include "commands/table.h"
 #include "resp/errors.h"
 #include "server/info.h"
-#include "server/server.h"
+#include "server/instance.h"
 
 namespace varve {
 
 // --- Authentication ----------------------------------------------------------------------------
 
-bool Server::PasswordRequired() const { return !config_.requirepass.empty(); }
+bool Instance::PasswordRequired() const { return !config_.requirepass.empty(); }
 
 // Takes as long for any password of the same length, so that time tells nothing of how much was
 // right.
-bool Server::CheckPassword(Slice user, Slice password) const {
+bool Instance::CheckPassword(Slice user, Slice password) const {
   if (user != "default") return false;
   const Slice wanted = config_.requirepass;
   if (wanted.empty()) return true;
@@ -31,12 +29,12 @@ bool Server::CheckPassword(Slice user, Slice password) const {
 
 // --- Clients -----------------------------------------------------------------------------------
 
-std::string Server::DescribeClient(const Session& session) const {
+std::string Instance::DescribeClient(const Session& session) const {
   const Client* client = clients_->Find(session.id);
   return client == nullptr ? "" : clients_->Describe(*client) + "\n";
 }
 
-std::string Server::DescribeClients(const std::function<bool(const Session&)>& wanted) const {
+std::string Instance::DescribeClients(const std::function<bool(const Session&)>& wanted) const {
   std::string lines;
   clients_->ForEach([&](const Client& client) {
     if (client.state != ClientState::kGone && wanted(client.session)) {
@@ -46,19 +44,19 @@ std::string Server::DescribeClients(const std::function<bool(const Session&)>& w
   return lines;
 }
 
-int Server::KillClients(const Session& me, const ClientFilter& filter) {
+int Instance::KillClients(const Session& me, const ClientFilter& filter) {
   return clients_->Kill(me, filter);
 }
 
 // --- Watched keys ------------------------------------------------------------------------------
 
-void Server::Watch(Session& session, int database, Slice key, bool exists_now) {
+void Instance::Watch(Session& session, int database, Slice key, bool exists_now) {
   watches_.Watch(session, database, key, exists_now);
 }
 
-void Server::Unwatch(Session& session) { watches_.Unwatch(session); }
+void Instance::Unwatch(Session& session) { watches_.Unwatch(session); }
 
-void Server::ForEachWatched(
+void Instance::ForEachWatched(
     const Session& session,
     const std::function<void(int database, Slice key, bool existed)>& visit) const {
   watches_.ForEachWatched(session, visit);
@@ -66,15 +64,15 @@ void Server::ForEachWatched(
 
 // --- Config ------------------------------------------------------------------------------------
 
-std::vector<std::pair<std::string, std::string>> Server::ConfigGet(
+std::vector<std::pair<std::string, std::string>> Instance::ConfigGet(
     std::span<const Slice> patterns) const {
   return GetConfig(config_, patterns);
 }
 
-Status Server::ConfigSet(std::span<const std::pair<Slice, Slice>> values) {
+Status Instance::ConfigSet(std::span<const std::pair<Slice, Slice>> values) {
   Config next = config_;
   RETURN_IF_ERROR(SetConfig(values, &next));
-  if (next.maxclients > static_cast<int64_t>(clients_max_possible_) &&
+  if (next.maxclients > static_cast<int64_t>(host_.clients_max) &&
       next.maxclients > config_.maxclients) {
     return Status::ClientError(
         errors::ConfigSetFailed("maxclients", "the system does not allow that many open files"));
@@ -85,7 +83,7 @@ Status Server::ConfigSet(std::span<const std::pair<Slice, Slice>> values) {
 
 // The file is read and replaced by a worker; its client waits, and its command is run again for the
 // result.
-Status Server::ConfigRewrite() {
+Status Instance::ConfigRewrite() {
   if (config_.file.empty()) return Status::ClientError(std::string(errors::kNoConfigFile));
   const uint64_t id = dispatcher_->running()->session.id;
   const auto [rewrite, is_new] = rewrites_.try_emplace(id);
@@ -100,16 +98,16 @@ Status Server::ConfigRewrite() {
 
   auto result = std::make_shared<Status>();
   std::weak_ptr<ReadScope::Wait> wait = dispatcher_->running_view().scope().Expect();
-  env_->Schedule(
+  env_.Schedule(
       Lane::kManifest,
-      [env = env_.get(), config = config_, result] {
-        const Result<std::string> text = ReadWholeFile(*env, config.file);
+      [&env = env_, config = config_, result] {
+        const Result<std::string> text = ReadWholeFile(env, config.file);
         if (!text.ok()) return void(*result = text.status());
         const Result<std::string> rewritten = RewriteConfig(*text, config);
         if (!rewritten.ok()) return void(*result = rewritten.status());
         const size_t slash = config.file.rfind('/');
         const bool here = slash == std::string::npos;
-        *result = ReplaceFile(*env, here ? "." : config.file.substr(0, slash + 1),
+        *result = ReplaceFile(env, here ? "." : config.file.substr(0, slash + 1),
                               here ? config.file : config.file.substr(slash + 1), *rewritten);
       },
       [this, id, result, wait = std::move(wait)] {
@@ -123,7 +121,7 @@ Status Server::ConfigRewrite() {
   return Status::Pending();
 }
 
-void Server::ResetStats() {
+void Instance::ResetStats() {
   const uint64_t memory_peak_bytes = stats_.memory_peak_bytes;
   // In place: the stopwatch refers to rows of it.
   std::fill(stats_.commands.begin(), stats_.commands.end(), CommandStats());
@@ -135,25 +133,25 @@ void Server::ResetStats() {
 
 // --- The server --------------------------------------------------------------------------------
 
-std::string Server::Info(std::span<const Slice> sections) const {
+std::string Instance::Info(std::span<const Slice> sections) const {
   return FormatInfo({config_, stats_, *clients_, databases_, *engine_, *checkpoints_, run_id_,
-                     env_->WallMs(), started_ms_, memory_limit_bytes_, supervised_},
+                     env_.WallMs(), started_ms_, memory_limit_bytes_, host_.supervised},
                     sections);
 }
 
-int64_t Server::LastSaveUnixTime() const {
+int64_t Instance::LastSaveUnixTime() const {
   const int64_t saved_ms = checkpoints_->last_wall_ms();
   return (saved_ms != 0 ? saved_ms : started_ms_) / 1000;
 }
 
-Status Server::BackgroundSave() {
+Status Instance::BackgroundSave() {
   if (checkpoints_->running()) return errors::Refuse(errors::kSaveInProgress);
   checkpoints_->Start([](const Status&) {});  // INFO tells
   return Status::Ok();
 }
 
 // As in ConfigRewrite, the client waits and its command is run again for the result.
-Status Server::Save() {
+Status Instance::Save() {
   const uint64_t id = dispatcher_->running()->session.id;
   if (const auto save = saves_.find(id); save != saves_.end()) {
     if (!save->second) return Status::Pending();
@@ -175,18 +173,13 @@ Status Server::Save() {
   return Status::Pending();
 }
 
-void Server::Shutdown(bool) { stop_requested_ = true; }
+void Instance::Shutdown(bool) { host_.stop(); }
 
-void Server::SleepUs(uint64_t us) {
-  std::this_thread::sleep_for(std::chrono::microseconds(us));
+void Instance::SleepUs(uint64_t us) {
+  host_.sleep(us);
   turn_->ForgetNow();
 }
 
-int64_t Server::WallUs() const {
-  // The one clock finer than Env's: TIME's callers expect microseconds.
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
+int64_t Instance::WallUs() const { return env_.WallUs(); }
 
 }  // namespace varve
