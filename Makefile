@@ -91,17 +91,21 @@ tool_sources := $(filter-out $(server_main),$(filter src/tools/%,$(sources)))
 library_sources := $(filter-out src/tools/%,$(sources))
 
 support_sources := $(call find,tests/support)
-unit_sources := $(call find,tests/unit tests/sim)
+world_sources := $(call find,tests/sim/world)
+unit_sources := $(filter-out $(world_sources),$(call find,tests/unit tests/sim))
 client_sources := $(call find,tests/integration tests/crash)
 bench_sources := $(call find,tests/bench)
+fuzz_driver := tests/fuzz/driver.cc
+fuzz_sources := $(filter-out $(fuzz_driver),$(call find,tests/fuzz))
 load_sources := $(call find,utils/load)
 load_parts := $(filter-out utils/load/load.cc,$(load_sources))
-test_sources := $(support_sources) $(unit_sources) $(client_sources) $(bench_sources) \
-                $(load_sources)
+test_sources := $(support_sources) $(unit_sources) $(world_sources) $(client_sources) $(bench_sources) \
+                $(fuzz_sources) $(fuzz_driver) $(load_sources)
 
 programs := $(if $(server_main),$(B)/varve-server) $(if $(tool_sources),$(B)/varve-tool)
-test_programs := $(B)/varve-unit-tests $(B)/varve-load \
-                 $(foreach s,$(client_sources),$(B)/tests/$(basename $(notdir $(s))))
+test_programs := $(B)/varve-unit-tests $(B)/varve-sim $(B)/varve-sim-planted $(B)/varve-load \
+                 $(foreach s,$(client_sources),$(B)/tests/$(basename $(notdir $(s)))) \
+                 $(foreach s,$(fuzz_sources),$(B)/fuzz/$(basename $(notdir $(s))))
 
 # ---- Rules -----------------------------------------------------------------------------------
 
@@ -157,6 +161,22 @@ $(B)/varve-unit-tests: $(call objects,$(unit_sources) $(support_sources) $(load_
                        $(B)/libvarve.a
 	$(call say,LINK,$@)$(link)
 
+$(B)/varve-sim: $(call objects,$(world_sources)) $(B)/libvarve.a
+	$(call say,LINK,$@)$(link)
+
+# The same with mistakes that it has to find: what can make one is compiled anew, and comes before the library.
+planted_sources := $(sort $(shell grep -l 'base/planted_bug.h' -r src tests/sim/world --include=*.cc))
+planted_objects := $(patsubst %.cc,$(B)/obj/planted/%.o,$(planted_sources))
+
+$(B)/obj/planted/%.o: %.cc $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CXX,$< (planted))$(CXX) $(all_flags) -I. -DVARVE_PLANTED_BUGS -MMD -MP -c $< -o $@
+
+$(B)/varve-sim-planted: $(planted_objects) \
+                        $(call objects,$(filter-out $(planted_sources),$(world_sources))) \
+                        $(B)/libvarve.a
+	$(call say,LINK,$@)$(link)
+
 # Not among the programs that are installed: it is for benchmarks.
 $(B)/varve-load: $(call objects,$(load_sources)) $(B)/libvarve.a
 	$(call say,LINK,$@)$(link)
@@ -172,7 +192,16 @@ $(B)/tests/$(basename $(notdir $(1))): $(call objects,$(1) $(support_sources)) $
 endef
 $(foreach s,$(client_sources),$(eval $(call client_test,$(s))))
 
--include $(patsubst %.o,%.d,$(call objects,$(sources) $(test_sources)))
+# One program for each fuzz target. Clang's fuzzer has a main of its own: SANITIZE=fuzzer-no-link,address.
+fuzzer := $(filter fuzzer-no-link,$(sanitizers))
+define fuzz_program
+$(B)/fuzz/$(basename $(notdir $(1))): $(call objects,$(1) $(if $(fuzzer),,$(fuzz_driver))) $(B)/libvarve.a
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)$$(link) $(if $(fuzzer),-fsanitize=fuzzer)
+endef
+$(foreach s,$(fuzz_sources),$(eval $(call fuzz_program,$(s))))
+
+-include $(patsubst %.o,%.d,$(call objects,$(sources) $(test_sources)) $(planted_objects))
 
 # ---- Run and test ----------------------------------------------------------------------------
 
@@ -193,6 +222,29 @@ test:
 	@CXX='$(CXX)' deps/install build test
 	@$(MAKE) --no-print-directory $(build_jobs) tests
 	@tests/run --build $(B) $(T)
+
+# Histories of a server in a simulated world, for a minute: MINUTES=60 for longer. SEED=n repeats one, with TRACE=1 it
+# tells every step.
+.PHONY: sim
+sim:
+	@CXX='$(CXX)' deps/install build
+	@$(MAKE) --no-print-directory $(build_jobs) $(B)/varve-sim
+	@$(B)/varve-sim $(sim_options) $(if $(SEED),--seed $(SEED),--minutes $(or $(MINUTES),1)) $(if $(TRACE),--trace)
+
+# The same operations under many options: the same answers.
+.PHONY: metamorphic
+metamorphic: sim_options := --calm
+metamorphic: sim
+
+# Every parser of foreign bytes, for SECONDS each: from a corpus, at random, and with clang by what it reaches.
+.PHONY: fuzz
+fuzz:
+	@CXX='$(CXX)' deps/install build
+	@$(MAKE) --no-print-directory $(build_jobs) $(foreach s,$(fuzz_sources),$(B)/fuzz/$(basename $(notdir $(s))))
+	@set -e; for target in $(patsubst fuzz_%,%,$(basename $(notdir $(fuzz_sources)))); do \
+	  echo "== $$target"; mkdir -p $(B)/fuzz/found/$$target; \
+	  $(B)/fuzz/fuzz_$$target $(if $(fuzzer),-max_total_time=$(or $(SECONDS),60) $(B)/fuzz/found/$$target, \
+	    --seconds=$(or $(SECONDS),60)) tests/fuzz/corpus/$$target; done
 
 deps:
 	@CXX='$(CXX)' deps/install build test format lint
@@ -272,6 +324,9 @@ help:
 	@echo 'make               build $(B)/varve-server and $(B)/varve-tool'
 	@echo 'make run           install what is missing, build, start the server; data in ./data'
 	@echo 'make test          install what is missing, build, run every test but the slow ones'
+	@echo 'make sim           histories of a server whose disk and power fail; MINUTES=60, SEED=n TRACE=1'
+	@echo 'make metamorphic   the same operations under many options; the same variables'
+	@echo 'make fuzz          foreign bytes into every parser; SECONDS=600 for each'
 	@echo 'make lint          layout, includes, clang-tidy; lint-fast leaves out the last'
 	@echo 'make format        lay out the sources anew'
 	@echo 'make bench         nanoseconds an operation; bench-redis compares with Redis, bench-engine'

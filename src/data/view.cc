@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "base/prefix.h"
 
 namespace varve {
@@ -75,6 +76,7 @@ Slice View::EngineKey(Slice key) {
 Slice View::EngineKeyForWriting(Slice key) {
   if (SpaceOf(database_) == 0) {
     Databases& databases = ChangedDatabases();
+    if (Planted(PlantedBug::kSpaceReused) && databases.next_space > 1) --databases.next_space;
     databases.spaces[static_cast<size_t>(database_)] = databases.next_space++;
     PutDatabases();
   }
@@ -172,7 +174,7 @@ Result<int64_t> View::DeleteExpired(const Due& due) {
   SharedBytes shared;
   if (batch_.Find(due.key, &own, &shared)) return int64_t{0};
   int64_t expire_at_ms = due.at_ms;
-  if (!due.newest) {
+  if (!due.newest && !Planted(PlantedBug::kExpiredUnseen)) {
     Value found;
     RETURN_IF_ERROR(engine_.Peek(due.key, scope_, &found));
     expire_at_ms = found.expire_at_ms;

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/planted_bug.h"
 #include "engine/compaction/filter_bits.h"
 #include "engine/engine_impl.h"
 #include "engine/file_names.h"
@@ -125,7 +126,10 @@ void EngineImpl::GenerationInstalled() {
   frozen_.front()->due = {};  // the table tells from now on
   flushed_.push_back(std::move(frozen_.front()));
   frozen_.pop_front();
-  if (state_.first_log_segment != 0) log_->RetireBefore(state_.first_log_segment);
+  if (state_.first_log_segment != 0) {
+    const bool early = Planted(PlantedBug::kSegmentRetiredEarly);
+    log_->RetireBefore(early ? UINT64_MAX : state_.first_log_segment);
+  }
   ScheduleUpkeep();
   if (log_failed_ && frozen_.empty()) Rescue();
   MaybeFlush();

@@ -16,23 +16,9 @@ namespace varve {
 namespace {
 
 Options ChooseOptions(Random& random) {
-  const auto one_of = [&random](std::initializer_list<uint64_t> values) {
-    return values.begin()[random.Uniform(values.size())];
-  };
   Options options = TinyOptions();
+  DrawTiny(random, options);
   options.durability = static_cast<Durability>(random.Uniform(3));
-  options.memory_limit_bytes = one_of({200 << 10, 320 << 10, 1 << 20});
-  options.generation_bytes = one_of({2048, 4096, 16384});
-  options.segment_bytes = one_of({1024, 4096, 16384});
-  options.log_bytes_per_generation = 4 * options.generation_bytes;
-  options.block_bytes = static_cast<uint32_t>(one_of({256, 512, 4096}));
-  options.table_bytes = one_of({2048, 8192});
-  options.compaction_bytes_max = one_of({8192, 1 << 20});
-  options.level0_tables_compact = static_cast<int>(one_of({2, 4}));
-  options.compression_level = random.OneIn(4) ? 1 : 0;
-  options.spare_segments_max = one_of({0, 1, 3});
-  options.table_cache_bytes = one_of({1, 4096, 1 << 20});
-  options.open_tables_max = one_of({1, 3, 1000});
   return options;
 }
 
@@ -55,15 +41,7 @@ class RandomHistory {
         policy_random_(~seed),
         snapshot_random_(seed ^ 0x50a9),
         world_(seed, ChooseOptions(random_)),
-        clients_(4) {
-    world_.options.tier_runs = 2 + static_cast<int>(policy_random_.Uniform(3));
-    world_.options.runs_max = policy_random_.OneIn(3) ? 4 : 24;
-    world_.options.compaction_policy = RandomPolicy();
-    world_.options.dictionary_sample_bytes = policy_random_.OneIn(2) ? 1024 : 0;
-    constexpr uint64_t kThresholds[] = {0, 32, 80, 2000, 4096};
-    world_.options.value_file_threshold_bytes = kThresholds[policy_random_.Uniform(5)];
-    world_.options.value_file_bytes = policy_random_.OneIn(2) ? 1024 : 64 << 10;
-  }
+        clients_(4) {}
   ~RandomHistory() { ForgetClients(); }
 
   void Run() {

@@ -33,26 +33,16 @@
 #include "env/sim_env.h"
 #include "tests/sim/engine_history.h"
 #include "tests/sim/offline_check.h"
+#include "tests/sim/tiny_options.h"
 
 #include <doctest/doctest.h>
 
 namespace varve {
 
-// Small enough that a few hundred writes freeze, flush and compact.
 inline Options TinyOptions() {
   Options options;
   options.directory = "/db";
-  options.memory_limit_bytes = 1 << 20;
-  options.generation_bytes = 4096;
-  options.segment_bytes = 2048;
-  options.log_bytes_per_generation = 8192;
-  options.block_bytes = 512;
-  options.table_bytes = 4096;
-  options.level1_bytes = 16384;
-  options.level0_tables_compact = 2;
-  options.compression_level = 0;  // most of the time would go there
-  options.value_file_threshold_bytes = 220;
-  options.value_file_bytes = 2048;
+  MakeTiny(options);
   options.counted_prefix_size = [](Slice key) -> size_t {
     return key.starts_with("s") ? std::min(key.size(), kPrefixBytes) : 0;
   };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "engine/file_names.h"
 #include "engine/iterators/level_iterator.h"
 #include "engine/iterators/merging_iterator.h"
@@ -150,7 +151,7 @@ class OutputTables {
   // Everything written is durable and verified after this.
   Status Finish() {
     if (builder_) RETURN_IF_ERROR(FinishTable());
-    if (!result_->outputs.empty()) {
+    if (!result_->outputs.empty() && !Planted(PlantedBug::kTableNameNotSynced)) {
       RETURN_IF_ERROR(context_.env->SyncDirectory(context_.options.directory));
     }
     return Status::Ok();
@@ -182,7 +183,7 @@ class OutputTables {
     if (builder_->dictionary_is_useless()) table_options_.dictionary_sample_bytes = 0;
     builder_.reset();
     if (!written.ok()) return written.status();
-    RETURN_IF_ERROR(file_->Sync());
+    if (!Planted(PlantedBug::kTableNotSynced)) RETURN_IF_ERROR(file_->Sync());
     // The same file, read back: what does not verify is never installed.
     Result<std::shared_ptr<TableReader>> reader =
         TableReader::Open(std::move(file_), Path(number_), number_, context_.database_id);
@@ -317,7 +318,8 @@ class Compaction {
     }
     if (settled != 0) Settle(entry.key, settled);
     // A tombstone with nothing below it has done its work.
-    if (entry.kind == EntryKind::kTombstone && creates) {
+    const bool done = creates || Planted(PlantedBug::kTombstoneForgotten);
+    if (entry.kind == EntryKind::kTombstone && done) {
       ++result_->entries_dropped;
       return Status::Ok();
     }

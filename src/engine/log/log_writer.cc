@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/planted_bug.h"
 #include "engine/file_names.h"
 #include "engine/log/log_format.h"
 #include "engine/log/log_record.h"
@@ -60,12 +61,15 @@ Status LogWriter::Segment::MakeFile(Env& env, uint64_t recycled, bool preallocat
   if (preallocate && recycled == 0) RETURN_IF_ERROR((*opened)->Preallocate(capacity));
   RETURN_IF_ERROR((*opened)->WriteAt(0, EncodeLogFileHeader(database_id, number)));
   RETURN_IF_ERROR((*opened)->Sync());
-  RETURN_IF_ERROR(env.SyncDirectory(directory));
+  if (!Planted(PlantedBug::kSegmentNameNotSynced)) RETURN_IF_ERROR(env.SyncDirectory(directory));
   file = std::move(*opened);
   return Status::Ok();
 }
 
 Status LogWriter::Segment::Write(const Group& group, uint64_t synced_group) const {
+  if (Planted(PlantedBug::kGroupLostAtRotation) && group.offset == kLogFileHeaderBytes) {
+    return Status::Ok();
+  }
   const LogRecordHeader header{.segment = number,
                                .group = group.number,
                                .synced_group = synced_group,
@@ -196,7 +200,10 @@ void LogWriter::Write(const std::shared_ptr<Group>& group) {
         if (!segment.file) status = segment.Prepare(env, 0, false);
         if (status.ok()) status = segment.Write(*group, synced_group);
         if (!status.ok() || !sync) return;
+        outcome->synced = true;
+        if (Planted(PlantedBug::kReplyBeforeSync)) return;
         status = segment.file->Sync();
+        if (Planted(PlantedBug::kSyncAgain) && !status.ok()) status = segment.file->Sync();
         outcome->synced = status.ok();
         outcome->in_doubt = !status.ok();
       },
