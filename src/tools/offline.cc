@@ -12,14 +12,13 @@ namespace varve {
 // --- Arguments ---
 
 OfflineArguments::OfflineArguments(const char* subcommand, const char* what,
-                                   std::span<const std::string> arguments)
-    : subcommand_(subcommand), what_(what) {
+                                   std::span<const std::string> arguments, size_t paths)
+    : subcommand_(subcommand), what_(what), paths_wanted_(paths) {
   for (const std::string& argument : arguments) {
     if (argument.starts_with("--")) {
       switches_.push_back(argument);
     } else {
-      path_ = argument;
-      ++paths_;
+      paths_.push_back(argument);
     }
   }
 }
@@ -42,7 +41,7 @@ std::optional<std::string> OfflineArguments::Option(const char* name, const char
 }
 
 bool OfflineArguments::Ok() const {
-  if (paths_ == 1 && switches_.empty()) return true;
+  if (paths_.size() == paths_wanted_ && switches_.empty()) return true;
   std::fprintf(stderr, "varve-tool %s %s%s\n", subcommand_, what_, allowed_.c_str());
   return false;
 }
@@ -99,72 +98,6 @@ void WriteFindings(JsonWriter& json, const char* key, const std::vector<CheckFin
     json.Field("text", finding.text).EndObject();
   }
   json.EndArray();
-}
-
-namespace {
-
-// What Quoted writes with a letter or a sign behind the backslash, and that.
-constexpr std::pair<char, char> kEscapes[] = {
-    {'"', '"'}, {'\\', '\\'}, {'\n', 'n'}, {'\r', 'r'}, {'\t', 't'}};
-
-// Takes three octal digits. Nothing if there are none, or they make no byte.
-std::optional<char> TakeOctal(Slice* text) {
-  if (text->size() < 3) return std::nullopt;
-  unsigned byte = 0;
-  for (const char digit : text->substr(0, 3)) {
-    if (digit < '0' || digit > '7') return std::nullopt;
-    byte = 8 * byte + static_cast<unsigned>(digit - '0');
-  }
-  if (byte > 0xff) return std::nullopt;
-  text->remove_prefix(3);
-  return static_cast<char>(byte);
-}
-
-std::optional<char> TakeEscaped(Slice* text) {
-  if (text->empty()) return std::nullopt;
-  for (const auto& [byte, letter] : kEscapes) {
-    if (text->front() != letter) continue;
-    text->remove_prefix(1);
-    return byte;
-  }
-  return TakeOctal(text);
-}
-
-}  // namespace
-
-std::string Quoted(Slice bytes) {
-  std::string text = "\"";
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    const auto* const escape = std::find_if(std::begin(kEscapes), std::end(kEscapes),
-                                            [c](const auto& e) { return e.first == c; });
-    if (escape != std::end(kEscapes)) {
-      text.append({'\\', escape->second});
-    } else if (byte >= 0x20 && byte < 0x7f) {
-      text.push_back(c);
-    } else {
-      // Three octal digits: unlike \x, they end where they end.
-      char octal[8];
-      std::snprintf(octal, sizeof(octal), "\\%03o", static_cast<unsigned>(byte));
-      text += octal;
-    }
-  }
-  return text += '"';
-}
-
-std::optional<std::string> Unquoted(Slice text) {
-  if (text.size() >= 2 && text.starts_with('"') && text.ends_with('"')) {
-    text = text.substr(1, text.size() - 2);
-  }
-  std::string bytes;
-  while (!text.empty()) {
-    const char c = text.front();
-    text.remove_prefix(1);
-    const std::optional<char> byte = c == '\\' ? TakeEscaped(&text) : std::optional(c);
-    if (!byte) return std::nullopt;
-    bytes.push_back(*byte);
-  }
-  return bytes;
 }
 
 std::string Counted(uint64_t count, const char* noun) {

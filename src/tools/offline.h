@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/quoted.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "engine/check/report.h"
@@ -36,26 +37,27 @@ class OfflineWorld {
   PosixEnv env_;
 };
 
-// One path, switches and options with values, in any order.
+// Paths, as a rule one, switches and options with values, in any order.
 class OfflineArguments {
  public:
-  // `what` is what the path is called in the usage.
-  OfflineArguments(const char* subcommand, const char* what,
-                   std::span<const std::string> arguments);
+  // `what` is what the paths are called in the usage.
+  OfflineArguments(const char* subcommand, const char* what, std::span<const std::string> arguments,
+                   size_t paths = 1);
 
   // Allowed are those that were asked for before Ok(). False if it was not given.
   bool Switch(const char* name);
   // NAME=VALUE; the last one counts. `what` is what the value is called in the usage.
   std::optional<std::string> Option(const char* name, const char* what);
-  // False, after saying how it is used, unless there is one path and nothing unknown.
+  // False, after saying how it is used, unless there are as many paths as wanted and nothing unknown.
   bool Ok() const;
-  const std::string& path() const { return path_; }
+  // REQUIRES: Ok().
+  const std::string& path(size_t i = 0) const { return paths_[i]; }
 
  private:
   const char* const subcommand_;
   const char* const what_;
-  std::string path_;
-  size_t paths_ = 0;
+  const size_t paths_wanted_;
+  std::vector<std::string> paths_;
   std::string allowed_;                // for the usage
   std::vector<std::string> switches_;  // given, and not asked for yet
 };
@@ -75,11 +77,6 @@ int NotDone(const char* subcommand, const Status& status);
 
 // An array of objects: file, offset if there is one, text.
 void WriteFindings(JsonWriter& json, const char* key, const std::vector<CheckFinding>& findings);
-
-// Bytes as a C string literal, in quotes.
-std::string Quoted(Slice bytes);
-// The way back, quotes or not. Nothing if it has an escape that Quoted does not write.
-std::optional<std::string> Unquoted(Slice text);
 
 // "1 problem", "2 problems".
 std::string Counted(uint64_t count, const char* noun);
