@@ -15,8 +15,6 @@ namespace {
 
 // A seek goes through all runs; so many steps cost about as much.
 constexpr int kStepsBeforeJump = 64;
-// Each costs a file descriptor. Neighbours in order may lie in as many files as there were flushes.
-constexpr size_t kOpenValueFilesMax = 32;
 
 }  // namespace
 
@@ -25,6 +23,7 @@ SnapshotIterator::SnapshotIterator(std::shared_ptr<const PinnedState> state, Tab
     : state_(std::move(state)),
       dead_(state_->manifest.dead_prefixes.prefixes()),
       tables_(std::move(tables)),
+      values_(tables_),
       lower_(lower),
       upper_(upper),
       next_dead_(dead_.end()) {
@@ -94,30 +93,12 @@ bool SnapshotIterator::PassDead(const std::string& prefix) {
 }
 
 Status SnapshotIterator::FetchValue() {
-  ValueRef ref;
-  if (!DecodeValueRef(entry_.value, &ref)) {
-    return Status::Corruption("a table refers to a value with what is no reference");
-  }
-  const Result<std::shared_ptr<const ValueFileReader>> file = OpenValues(ref.file);
-  if (!file.ok()) return file.status();
-  Result<std::shared_ptr<const LoadedValue>> value = (*file)->Read(ref, entry_.key);
+  Result<std::shared_ptr<const LoadedValue>> value = values_.Read(entry_);
   if (!value.ok()) return value.status();
   value_ = std::move(*value);
   entry_.value = value_->slice();
   entry_.in_value_file = false;
   return Status::Ok();
-}
-
-Result<std::shared_ptr<const ValueFileReader>> SnapshotIterator::OpenValues(uint64_t number) {
-  if (const auto open = value_files_.find(number); open != value_files_.end()) {
-    return open->second;
-  }
-  Result<std::shared_ptr<const ValueFileReader>> file = tables_.OpenValues(number);
-  if (!file.ok()) return file;
-  // The oldest file goes: of what it held most has been overwritten, so the fewest references lead there.
-  if (value_files_.size() == kOpenValueFilesMax) value_files_.erase(value_files_.begin());
-  value_files_.emplace(number, *file);
-  return file;
 }
 
 }  // namespace varve

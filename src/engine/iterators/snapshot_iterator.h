@@ -9,14 +9,13 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <string>
 
 #include "engine/iterators/block_source.h"
 #include "engine/iterators/merging_iterator.h"
+#include "engine/values/open_value_files.h"
 #include "engine/version/pins.h"
 
 namespace varve {
@@ -45,18 +44,17 @@ class SnapshotIterator final : public EntryIterator {
   // Behind what lies under it. False: there is nothing behind.
   bool PassDead(const std::string& prefix);
   Status FetchValue();
-  Result<std::shared_ptr<const ValueFileReader>> OpenValues(uint64_t number);
 
   const std::shared_ptr<const PinnedState> state_;
   const DeadPrefixes::Map& dead_;  // the state's
   const TableDirectory tables_;
+  OpenValueFiles values_;
   const std::string lower_;
   const std::string upper_;
   std::deque<DirectBlockSource> sources_;
   std::unique_ptr<NewestIterator> merge_;
-  DeadPrefix next_dead_;  // no key from here on lies under one before it
-  std::map<uint64_t, std::shared_ptr<const ValueFileReader>> value_files_;  // some that are open
-  std::shared_ptr<const LoadedValue> value_;                                // of the entry
+  DeadPrefix next_dead_;                      // no key from here on lies under one before it
+  std::shared_ptr<const LoadedValue> value_;  // of the entry
   Status value_status_;
   bool valid_ = false;
   Entry entry_;
