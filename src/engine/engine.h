@@ -117,6 +117,7 @@ class Engine {
   virtual void SetDurability(Durability durability) = 0;
   // From the next compaction on; what is there stays as it is.
   virtual void SetCompactionPolicy(PolicyKind kind) = 0;
+  virtual void SetScrubRate(uint64_t bytes_per_second) = 0;
   virtual void SetMemoryLimit(uint64_t memory_limit_bytes) = 0;
   // Memory that others in the process use out of the same limit, such as client buffers.
   virtual void SetOutsideMemory(uint64_t bytes) = 0;

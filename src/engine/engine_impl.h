@@ -40,6 +40,7 @@
 #include "engine/log/log_writer.h"
 #include "engine/records/generation.h"
 #include "engine/records/record_table.h"
+#include "engine/scrubber.h"
 #include "engine/table/expiry_index.h"
 #include "engine/table/table_reader.h"
 #include "engine/version/manifest.h"
@@ -120,6 +121,7 @@ class EngineImpl final : public Engine {
 
   // flush.cc
   void SetCompactionPolicy(PolicyKind kind) override;
+  void SetScrubRate(uint64_t bytes_per_second) override { scrubber_->SetRate(bytes_per_second); }
   void Flush(std::function<void(Status)> done) override;
 
   // range_compaction.cc
@@ -338,6 +340,7 @@ class EngineImpl final : public Engine {
   void WatchForQuiet();
   void SetQuiet(bool quiet);
   void NoteError(const char* what, const Status& status);
+  void NoteLoss(const LostRange& range);
 
   // --- snapshot.cc ---
   using PinnedOr = Result<std::shared_ptr<const PinnedState>>;
@@ -414,6 +417,7 @@ class EngineImpl final : public Engine {
   Env& env_;
   std::shared_ptr<const DirectoryLock> lock_;  // pinned states have it, too
   std::unique_ptr<DiskReserve> reserve_;
+  std::unique_ptr<Scrubber> scrubber_;
   Random random_;
   bool closing_ = false;
 

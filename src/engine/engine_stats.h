@@ -10,6 +10,15 @@ namespace varve {
 // Level 0, and as many as one sorted run each may need: leveling uses six, tiering a few for each tier.
 inline constexpr int kLevels = 32;
 
+// See scrubber.h.
+struct ScrubStats {
+  bool running = false;      // a pass is under way
+  uint64_t passes = 0;       // that have ended, since start
+  uint64_t bytes = 0;        // read in this pass, or the last one
+  uint64_t damages = 0;      // found since start; one for a partition or a value file at most
+  int64_t last_pass_ms = 0;  // wall clock, when the last one ended; 0: none has
+};
+
 struct EngineStats {
   struct Level {
     uint64_t tables = 0;
@@ -30,6 +39,8 @@ struct EngineStats {
   uint64_t block_reads_waited = 0;  // came from the disk, or through a reader thread
   uint64_t block_reads_ahead = 0;   // came along with one of these, for a scan
   uint64_t block_errors = 0;
+  uint64_t lost_ranges = 0;  // found damaged by compactions, since start
+  ScrubStats scrub;
   bool io_uring = false;  // Env::has_io_uring()
 
   // --- Writing ---

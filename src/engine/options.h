@@ -76,6 +76,9 @@ struct Options {
   int runs_max = 24;  // beside level 0; a terabyte from tables of 64 MiB has 21 at most, 10 usually
   uint64_t compaction_bytes_max = 512u << 20;  // inputs of one job
 
+  // Bytes a second in which tables and value files are read to find damage (scrubber.h); 0: they are not.
+  uint64_t scrub_bytes_per_second = 0;
+
   // How long the leading part of `key` is whose keys are counted together; 0: not counted.
   // For one prefix it must return the same length. The engine knows keys as bytes only.
   size_t (*counted_prefix_size)(Slice key) = [](Slice) -> size_t { return 0; };

@@ -76,7 +76,12 @@ Status EngineImpl::Recover() {
   RETURN_IF_ERROR(FindTablesOfVersion());
   records_complete_ = state_.version->table_count() == 0;
   counts_ = state_.counts;
-  return ReplayLogs();
+  scrubber_ = std::make_unique<Scrubber>(
+      Scrubber::Parts{env_, table_directory(), [this] { return state_.version; },
+                      [this](const Status& status) { NoteError("scrub", status); }});
+  RETURN_IF_ERROR(ReplayLogs());
+  scrubber_->SetRate(options_.scrub_bytes_per_second);
+  return Status::Ok();
 }
 
 Status EngineImpl::OpenOrCreateManifest() {
@@ -293,6 +298,7 @@ Status EngineImpl::Close() {
   }
   closing_ = true;
   log_->Stop();
+  scrubber_->Stop();
   CancelCheckpoint();
   RefusePins({StatusCode::kAborted, "shutting down"});
   CancelRangeCompactions();

@@ -252,6 +252,7 @@ EngineStats EngineImpl::stats() const {
   stats.disk_reserve_bytes = reserve_->bytes();
   stats.disk_full = !reserve_->status().ok();
   stats.io_uring = env_.has_io_uring();
+  stats.scrub = scrubber_->stats();
   stats.records = records_.size();
   stats.dirty_records = active_->records.size();
   for (const auto& generation : frozen_) stats.dirty_records += generation->records.size();

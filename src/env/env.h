@@ -72,7 +72,7 @@ enum class Lane : unsigned char {
   kFlush,       // generations to tables: low priority, one thread
   kCompaction,  // tables to tables: low priority, two threads
   kRead,        // cold blocks, sorts that a scan waits for: several threads
-  kCheckpoint,  // links to tables, or copies of them: low priority, one thread
+  kCheckpoint,  // links to tables, copies of them, reading them for damage: low priority, one thread
   kFiles,  // log segments made ahead, files that nobody needs any more removed: low priority, one thread
 };
 inline constexpr size_t kLanes = 8;

@@ -301,6 +301,12 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("block_reads_waited", stats.block_reads_waited);
   out.Count("block_reads_ahead", stats.block_reads_ahead);
   out.Count("block_errors", stats.block_errors);
+  out.Count("lost_ranges", stats.lost_ranges);
+  out.Count("scrub_running", stats.scrub.running ? 1 : 0);
+  out.Count("scrub_bytes", stats.scrub.bytes);
+  out.Count("scrub_passes", stats.scrub.passes);
+  out.Count("scrub_damages", stats.scrub.damages);
+  out.Count("scrub_last_pass_time", static_cast<uint64_t>(stats.scrub.last_pass_ms / 1000));
   out.Count("io_uring", stats.io_uring ? 1 : 0);
   out.Count("commits", stats.commits);
   out.Count("entries_written", stats.entries_written);

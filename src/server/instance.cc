@@ -79,6 +79,7 @@ Status Instance::OpenEngine() {
   options.compaction_policy = PolicyKindOf(config_);
   options.value_file_threshold_bytes = static_cast<uint64_t>(config_.value_file_threshold_bytes);
   options.open_tables_max = host_.open_tables_max;
+  options.scrub_bytes_per_second = static_cast<uint64_t>(config_.scrub_bytes_per_second);
   options.counted_prefix_size = CountedPrefixSize;
   if (host_.tune) host_.tune(options);
   Result<std::unique_ptr<Engine>> engine = Engine::Open(options, env_);
@@ -153,6 +154,7 @@ void Instance::Apply(const Config& next) {
   memory_limit_bytes_ = MemoryLimitOf(config_);
   engine_->SetDurability(DurabilityOf(config_));
   engine_->SetCompactionPolicy(PolicyKindOf(config_));
+  engine_->SetScrubRate(static_cast<uint64_t>(config_.scrub_bytes_per_second));
   engine_->SetMemoryLimit(memory_limit_bytes_);
   cron_->SetMemoryLimit(memory_limit_bytes_);
   if (open_to_all) clients_->ForEach([](Client& c) { c.session.authenticated = true; });

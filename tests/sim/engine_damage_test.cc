@@ -2,10 +2,14 @@
 //
 // What engine_check_test.cc does to the check, this does to the engine: each byte of each file is changed, each file cut
 // off, removed, exchanged for another. Then either the engine does not open and says which file is why, or every key
-// is what it was, or an error that names the damaged file. Only the end of a log that was not closed may be gone: nobody
+// is what it was, or an error that names the damaged file. And so it stays: keys are written anew and deleted, everything is
+// flushed and compacted, and what could be read still can; what was written is there, and nothing old comes back. (Keys
+// that never were, in the midst of lost ones, may then count as lost: the filter that knew of them is gone.)
+// Only the end of a log that was not closed may be gone: nobody
 // can tell it from what a power cut tears. The check makes a note of it, unless a record is gone to its last byte.
 #include <array>
 
+#include "engine/check/repair.h"
 #include "engine/file_names.h"
 #include "tests/sim/small_database.h"
 
@@ -20,6 +24,8 @@ struct DamageTotals {
   uint64_t named = 0;      // opened; an error for at least one key
   uint64_t served = 0;     // every key as it was
   uint64_t shortened = 0;  // served, but for the end of the log
+  uint64_t merged = 0;     // compacted as a whole, in spite of the damage
+  uint64_t repaired = 0;
 };
 
 class DamagedDatabase {
@@ -38,11 +44,6 @@ class DamagedDatabase {
   // By name: what a file holds.
   using Files = std::map<std::string, std::string>;
   const Files& files() const { return files_; }
-
-  // The last change in a manifest may be torn as well: then what does not fit to the one before is named.
-  static std::string FileToName(const std::string& damaged) {
-    return damaged.starts_with("MANIFEST-") ? "" : damaged;
-  }
 
   // `file` is the one to be named; empty: any may be.
   void Check(const Files& damaged, const std::string& file, const std::string& what) {
@@ -64,14 +65,56 @@ class DamagedDatabase {
     }
     const uint64_t group = world.engine->reported_group();
     const HistoryState wanted = database_.world.history.StateAt(group);
-    bool named = false;
-    for (const std::string& key : keys_) named |= !IsRight(world, key, wanted, file, what);
+    std::set<std::string> unreadable;
+    for (const std::string& key : keys_) {
+      if (!IsRight(world, key, wanted, file, what)) unreadable.insert(key);
+    }
+    const bool named = !unreadable.empty();
     if (group < last_group_) {
-      const bool cut = file.ends_with(".log") && damaged.at(file).size() < files_.at(file).size();
-      if (!cut && !IsNoted(damaged)) FAIL(what << ": lost the end of the log without a word");
+      RequireSilenceIsAllowed(damaged, file, what);
       ++totals_.shortened;
     } else {
       ++(named ? totals_.named : totals_.served);
+      if (named) LiveOn(world, wanted, std::move(unreadable), file, what);
+    }
+    world.Kill();
+  }
+
+  // What can be read of it comes back, and nothing else; and it is told what does not.
+  void Repair(const Files& damaged, const std::string& file, const std::string& what) {
+    EngineWorld world(totals_.cases, database_.world.options);
+    world.env.set_pending_percent(10);
+    Must(world.env.CreateDirectory(kDirectory).ok());
+    for (const auto& [name, contents] : damaged) {
+      world.env.SetContents(JoinPath(kDirectory, name), contents);
+    }
+    RepairRequest request;
+    request.source = kDirectory;
+    request.target = "/repaired";
+    request.options = world.options;
+    RepairReport report;
+    const Status repaired = RepairDatabase(world.env, request, &report);
+    if (!repaired.ok()) {
+      const bool refused = repaired.code() == StatusCode::kCorruption && Names(repaired, file);
+      if (!refused) FAIL(what << ": repair: " << repaired.ToString());
+      return;
+    }
+    ++totals_.repaired;
+    RequireSound(world.env, "/repaired");
+    world.options.directory = "/repaired";
+    Must(world.Open());
+    // Of what an older manifest leads to it is not known what it should be.
+    if (report.last_group < database_.known_from) {
+      if (report.log_ends_early.empty()) FAIL(what << ": repaired only what was long ago");
+      return;
+    }
+    const HistoryState wanted = database_.world.history.StateAt(report.last_group);
+    for (const std::string& key : keys_) {
+      if (Read(world, key, what).is_not_found() && IsLost(report, key)) continue;
+      if (!IsRight(world, key, wanted, file, what + ", repaired")) FAIL(what << ": " << key);
+    }
+    if (report.last_group < last_group_ && report.log_ends_early.empty()) {
+      RequireSilenceIsAllowed(damaged, file, what);
     }
     world.Kill();
   }
@@ -79,13 +122,57 @@ class DamagedDatabase {
   const DamageTotals& totals() const { return totals_; }
 
  private:
+  // Keys that were read must still be; `file` may stay the reason why others cannot be.
+  void LiveOn(EngineWorld& world, HistoryState wanted, std::set<std::string> unreadable,
+              const std::string& file, const std::string& what) {
+    uint64_t number = 0;
+    std::set<std::string> deleted;
+    for (const std::string& key : keys_) {
+      const uint64_t dice = (totals_.cases + number++) % 5;
+      if (dice == 0) {
+        const Change change = PutOf(std::string(key), "anew" + std::to_string(number));
+        world.Commit({change});
+        wanted.entries[key] = change.stored;
+      } else if (dice == 1) {
+        world.Commit({DeleteOf(std::string(key))});
+        wanted.entries.erase(key);
+        // Of one that could be read, tables may know nothing: then it is as if it had never been.
+        if (unreadable.contains(key)) deleted.insert(key);
+      }
+      if (dice < 2) unreadable.erase(key);
+    }
+    // Those that never were, in the midst of lost ones.
+    for (const std::string& key : keys_) {
+      if (!wanted.entries.contains(key) && !deleted.contains(key)) unreadable.insert(key);
+    }
+    Must(world.Flush());
+    Must(world.Compact());
+    world.RunUntilIdle();
+    totals_.merged += world.engine->stats().lost_ranges > 0;
+    CheckAll(world, wanted, unreadable, file, what + ", compacted");
+    world.Kill();
+    if (const Status opened = world.TryOpen(); !opened.ok()) {
+      FAIL(what << ": does not open again: " << opened.ToString());
+    }
+    CheckAll(world, wanted, unreadable, file, what + ", compacted, opened again");
+  }
+
+  void CheckAll(EngineWorld& world, const HistoryState& wanted,
+                const std::set<std::string>& unreadable, const std::string& file,
+                const std::string& what) {
+    for (const std::string& key : keys_) {
+      if (!IsRight(world, key, wanted, file, what) && !unreadable.contains(key)) {
+        FAIL(what << ": " << key << " cannot be read any more");
+      }
+    }
+  }
+
   static bool Names(const Status& status, const std::string& file) {
     return status.message().find(file.empty() ? std::string(kDirectory) : file) != Slice::npos;
   }
 
-  // False: an error that names the file.
-  bool IsRight(EngineWorld& world, const std::string& key, const HistoryState& wanted,
-               const std::string& file, const std::string& what) {
+  static Status Read(EngineWorld& world, const std::string& key, const std::string& what,
+                     Stored* found = nullptr) {
     ReadScope scope;
     Value value;
     Status status = world.engine->Get(key, scope, &value);
@@ -93,6 +180,17 @@ class DamagedDatabase {
       if (!world.Wait(scope)) FAIL(what << ": no end of waiting for " << key);
       status = world.engine->Get(key, scope, &value);
     }
+    if (status.ok() && found != nullptr) {
+      *found = {value.tag, value.expire_at_ms, std::make_shared<const std::string>(value.bytes)};
+    }
+    return status;
+  }
+
+  // False: an error that names the file.
+  bool IsRight(EngineWorld& world, const std::string& key, const HistoryState& wanted,
+               const std::string& file, const std::string& what) {
+    Stored found;
+    const Status status = Read(world, key, what, &found);
     if (status.code() == StatusCode::kCorruption) {
       if (!Names(status, file)) FAIL(what << ": " << key << ": " << status.ToString());
       return false;
@@ -103,11 +201,23 @@ class DamagedDatabase {
       return true;
     }
     if (!status.ok()) FAIL(what << ": " << key << ": " << status.ToString());
-    const Stored found{value.tag, value.expire_at_ms,
-                       std::make_shared<const std::string>(value.bytes)};
     if (it == wanted.entries.end()) FAIL(what << ": " << key << " should not be there");
     if (!(found == it->second)) FAIL(what << ": " << key << " has a wrong value");
     return true;
+  }
+
+  // The log ends early, and nobody said so.
+  void RequireSilenceIsAllowed(const Files& damaged, const std::string& file,
+                               const std::string& what) {
+    const bool cut = file.ends_with(".log") && damaged.at(file).size() < files_.at(file).size();
+    if (!cut && !IsNoted(damaged)) FAIL(what << ": lost the end of the log without a word");
+  }
+
+  static bool IsLost(const RepairReport& report, const std::string& key) {
+    const auto in_range = [&key](const LostRange& r) { return r.begin <= key && key < r.end; };
+    const auto is_key = [&key](const RepairReport::LostValue& v) { return v.key == key; };
+    return std::any_of(report.lost_ranges.begin(), report.lost_ranges.end(), in_range) ||
+           std::any_of(report.lost_values.begin(), report.lost_values.end(), is_key);
   }
 
   static bool IsNoted(const Files& damaged) {
@@ -133,6 +243,15 @@ std::string At(const std::string& what, const std::string& name, uint64_t offset
   return what + " " + name + " at " + std::to_string(offset);
 }
 
+// `name` is the one damaged file, or empty.
+void Try(DamagedDatabase& database, const DamagedDatabase::Files& damaged, const std::string& name,
+         const std::string& what) {
+  // The last change in a manifest may be torn as well: then what does not fit to the one before is named.
+  const std::string to_name = name.starts_with("MANIFEST-") ? "" : name;
+  database.Check(damaged, to_name, what);
+  database.Repair(damaged, to_name, what);
+}
+
 void FlipBits(DamagedDatabase& database, unsigned bits_apart) {
   DamagedDatabase::Files damaged = database.files();
   for (auto& [name, contents] : damaged) {
@@ -142,8 +261,7 @@ void FlipBits(DamagedDatabase& database, unsigned bits_apart) {
       // What is zero behind a log's end is long, and read by nobody.
       if (byte == 0 && name.ends_with(".log") && bit / 8 % 16 != 0) continue;
       byte = static_cast<char>(byte ^ mask);
-      database.Check(damaged, DamagedDatabase::FileToName(name),
-                     At("a bit turned in", name, bit / 8));
+      Try(database, damaged, name, At("a bit turned in", name, bit / 8));
       byte = static_cast<char>(byte ^ mask);
     }
   }
@@ -155,7 +273,7 @@ void CutOff(DamagedDatabase& database, size_t bytes_apart) {
     const std::string whole = contents;
     for (size_t size = 0; size < whole.size(); size += bytes_apart) {
       contents = whole.substr(0, size);
-      database.Check(damaged, DamagedDatabase::FileToName(name), At("cut off", name, size));
+      Try(database, damaged, name, At("cut off", name, size));
     }
     contents = whole;
   }
@@ -166,14 +284,14 @@ void Exchange(DamagedDatabase& database) {
   for (const auto& [name, contents] : files) {
     DamagedDatabase::Files damaged = files;
     damaged.erase(name);
-    database.Check(damaged, "", "without " + name);
+    Try(database, damaged, "", "without " + name);
     for (const auto& [other, others] : files) {
       if (other == name) continue;
       damaged = files;
       damaged[name] = others;
-      database.Check(damaged, "", other + " in the place of " + name);
+      Try(database, damaged, "", other + " in the place of " + name);
       damaged[other] = contents;
-      database.Check(damaged, "", other + " and " + name + " exchanged");
+      Try(database, damaged, "", other + " and " + name + " exchanged");
     }
   }
 }
@@ -181,7 +299,9 @@ void Exchange(DamagedDatabase& database) {
 void Tell(const std::string& what, const DamageTotals& totals) {
   MESSAGE(what << ": " << totals.cases << " cases: " << totals.refused << " not opened, "
                << totals.named << " with keys that cannot be read, " << totals.served
-               << " served in full, " << totals.shortened << " without the end of the log");
+               << " served in full, " << totals.shortened << " without the end of the log; "
+               << totals.merged << " compacted over what was lost, " << totals.repaired
+               << " repaired");
 }
 
 TEST_CASE("damage: a bit of a database turned, and no wrong value is served") {
@@ -190,6 +310,7 @@ TEST_CASE("damage: a bit of a database turned, and no wrong value is served") {
     FlipBits(database, 5);
     CHECK(database.totals().refused > 400);
     CHECK(database.totals().named > 1000);
+    CHECK(database.totals().merged > 500);
   }
 }
 

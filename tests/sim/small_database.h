@@ -40,6 +40,7 @@ class SmallDatabase {
     if (seed % 3 == 0) Must(world.Compact());
     Write(3);
     world.CrashAndCheck(CrashMode::kKeepAll);
+    known_from = world.engine->reported_group();
     Write(4);
     Must(world.Flush());
     Write(4);
@@ -55,6 +56,7 @@ class SmallDatabase {
 
   EngineWorld world;
   Entries entries;
+  uint64_t known_from = 0;  // the history tells of states from this group on
 
  private:
   void Write(int count) {

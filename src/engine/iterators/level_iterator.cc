@@ -9,7 +9,9 @@ namespace varve {
 
 template <Direction direction>
 void LevelIterator<direction>::SeekToFirst() {
-  if (Enter(FirstOf<direction>(tables_.size()))) table_->SeekToFirst();
+  if (!Enter(FirstOf<direction>(tables_.size()))) return;
+  table_->SeekToFirst();
+  SkipEnded();
 }
 
 template <Direction direction>
@@ -37,14 +39,16 @@ bool LevelIterator<direction>::Enter(size_t i) {
   table_.reset();
   table_index_ = i;
   if (i >= tables_.size()) return false;
-  table_.emplace(tables_[i], source_);
+  table_.emplace(tables_[i], source_, losses_);
   return true;
 }
 
 template <Direction direction>
 void LevelIterator<direction>::SkipEnded() {
-  if (table_->Valid() || !table_->status().ok()) return;
-  if (Enter(NextOf<direction>(table_index_))) table_->SeekToFirst();
+  while (!table_->Valid() && table_->status().ok()) {
+    if (!Enter(NextOf<direction>(table_index_))) return;
+    table_->SeekToFirst();
+  }
 }
 
 template class LevelIterator<Direction::kForward>;

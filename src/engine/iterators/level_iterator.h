@@ -21,8 +21,9 @@ class LevelIterator final : public EntryIterator {
  public:
   // REQUIRES: each table's smallest key is greater than the largest of the table before.
   // `tables` is borrowed, as from a Version that the caller holds: it and `source` must outlive
-  // the iterator.
-  LevelIterator(LevelTables tables, BlockSource& source) : tables_(tables), source_(source) {}
+  // the iterator. `losses`: see TableIterator.
+  LevelIterator(LevelTables tables, BlockSource& source, std::optional<Losses> losses = {})
+      : tables_(tables), source_(source), losses_(losses) {}
 
   void SeekToFirst() override;
   void Seek(Slice target) override;
@@ -35,11 +36,12 @@ class LevelIterator final : public EntryIterator {
  private:
   // Makes table `i` the current one, or none if there is no such table.
   bool Enter(size_t i);
-  // At the end of a table: to the first entry of the next.
+  // At the end of a table: to the first entry behind it. A table may have none, if what it had is lost.
   void SkipEnded();
 
   const LevelTables tables_;
   BlockSource& source_;
+  const std::optional<Losses> losses_;
   size_t table_index_ = 0;
   std::optional<TableIterator<direction>> table_;
 };

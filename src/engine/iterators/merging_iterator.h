@@ -38,6 +38,8 @@ class MergingIterator final : public EntryIterator {
   bool Valid() const override { return valid_; }
   Status status() const override { return status_; }
   const Entry& entry() const override { return children_[winner_].iterator->entry(); }
+  // Which child the entry is of. REQUIRES: Valid().
+  size_t child() const { return winner_; }
 
  private:
   struct Child {

@@ -7,8 +7,10 @@ namespace varve {
 
 template <Direction direction>
 void TableIterator<direction>::SeekToFirst() {
-  if (EnterTable() && EnterPartition(FirstOf<direction>(table_->partition_count()))) {
-    EnterFirstBlock();
+  if (EnterTable()) {
+    EnterFirstFrom(FirstOf<direction>(table_->partition_count()), std::nullopt);
+  } else {
+    PassOverTable();
   }
 }
 
@@ -60,19 +62,58 @@ bool TableIterator<direction>::EnterBlock(size_t i) {
 }
 
 template <Direction direction>
-void TableIterator<direction>::EnterFirstBlock() {
-  if (EnterBlock(FirstOf<direction>(partition_->blocks()))) block_.SeekToFirst();
+void TableIterator<direction>::EnterFirstFrom(size_t p, std::optional<size_t> b) {
+  for (; p < table_->partition_count(); p = NextOf<direction>(p), b.reset()) {
+    if (!EnterPartition(p)) {
+      if (PassOver(p, std::nullopt)) continue;
+      return;
+    }
+    size_t i = b.value_or(FirstOf<direction>(partition_->blocks()));
+    for (; i < partition_->blocks(); i = NextOf<direction>(i)) {
+      if (EnterBlock(i)) return block_.SeekToFirst();
+      if (!PassOver(p, i)) return;
+    }
+  }
 }
 
 template <Direction direction>
 void TableIterator<direction>::NextBlock() {
-  if (const size_t next = NextOf<direction>(block_index_); next < partition_->blocks()) {
-    if (EnterBlock(next)) block_.SeekToFirst();
-    return;
-  }
-  const size_t next = NextOf<direction>(partition_index_);
-  if (next >= table_->partition_count()) return;  // The end.
-  if (EnterPartition(next)) EnterFirstBlock();
+  EnterFirstFrom(partition_index_, NextOf<direction>(block_index_));
+}
+
+template <Direction direction>
+bool TableIterator<direction>::PassOverTable() {
+  const bool damaged = status_.code() == StatusCode::kCorruption || status_.is_not_found();
+  if (!losses_ || !damaged) return false;
+  losses_->ranges->Add({.begin = file_->smallest,
+                        .end = file_->largest + '\0',
+                        .why = std::string(status_.message()),
+                        .file_number = file_->number,
+                        .damaged = true,
+                        .child = losses_->child,
+                        .partition = nullptr});
+  status_ = Status::Ok();
+  return true;
+}
+
+// What the index leads there to, no more than that is lost.
+template <Direction direction>
+bool TableIterator<direction>::PassOver(size_t p, std::optional<size_t> block) {
+  if (!losses_ || status_.code() != StatusCode::kCorruption) return false;
+  Slice begin = p > 0 ? table_->SeparatorBehind(p - 1) : Slice(file_->smallest);
+  std::string end = file_->largest + '\0';
+  if (p + 1 < table_->partition_count()) end = table_->SeparatorBehind(p);
+  if (block && *block > 0) begin = partition_->SeparatorBehind(*block - 1);
+  if (block && *block + 1 < partition_->blocks()) end = partition_->SeparatorBehind(*block);
+  losses_->ranges->Add({.begin = std::string(begin),
+                        .end = std::move(end),
+                        .why = std::string(status_.message()),
+                        .file_number = file_->number,
+                        .damaged = !block || !table_->IsLost(partition_->BlockAt(*block)),
+                        .child = losses_->child,
+                        .partition = block ? partition_ : nullptr});
+  status_ = Status::Ok();
+  return true;
 }
 
 template <Direction direction>

@@ -59,16 +59,17 @@ bool Index::Parse() {
   if (separator_begin != bytes_.size() - separators_at_) return false;
 
   for (size_t i = 1; i < separators(); ++i) {
-    if (Separator(i - 1) >= Separator(i)) return false;
+    if (SeparatorBehind(i - 1) >= SeparatorBehind(i)) return false;
   }
   if (separators() == 0) return true;
-  prefix_bytes_ = CommonPrefixSize(Separator(0), Separator(separators() - 1));
+  prefix_bytes_ = CommonPrefixSize(SeparatorBehind(0), SeparatorBehind(separators() - 1));
   heads_.reserve(separators());
-  for (size_t i = 0; i < separators(); ++i) heads_.push_back(KeyHead(Separator(i), prefix_bytes_));
+  for (size_t i = 0; i < separators(); ++i)
+    heads_.push_back(KeyHead(SeparatorBehind(i), prefix_bytes_));
   return true;
 }
 
-Slice Index::Separator(size_t i) const {
+Slice Index::SeparatorBehind(size_t i) const {
   const uint64_t begin = i == 0 ? 0 : SeparatorEnd(i - 1);
   return Slice(bytes_).substr(separators_at_ + begin, SeparatorEnd(i) - begin);
 }
@@ -76,14 +77,15 @@ Slice Index::Separator(size_t i) const {
 size_t Index::Find(Slice key) const {
   DCHECK(blocks_ > 0);
   if (heads_.empty()) return 0;
-  const int order = key.substr(0, prefix_bytes_).compare(Separator(0).substr(0, prefix_bytes_));
+  const int order =
+      key.substr(0, prefix_bytes_).compare(SeparatorBehind(0).substr(0, prefix_bytes_));
   if (order != 0) return order < 0 ? 0 : blocks_ - 1;
 
   // As many separators as are <= key stand before its block.
   const uint64_t head = KeyHead(key, prefix_bytes_);
   return CountUpTo(
       key, head, heads_.size(), [this](size_t i) { return heads_[i]; },
-      [this](size_t i) { return Separator(i); });
+      [this](size_t i) { return SeparatorBehind(i); });
 }
 
 }  // namespace varve

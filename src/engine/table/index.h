@@ -72,6 +72,8 @@ class Index {
   uint64_t end() const { return begin_ + End(blocks_ - 1); }
   // The block `key` would be in. REQUIRES: blocks() > 0.
   size_t Find(Slice key) const;
+  // Stands between blocks i and i+1. REQUIRES: i + 1 < blocks().
+  Slice SeparatorBehind(size_t i) const;
 
   size_t memory_bytes() const { return bytes_.capacity() + heads_.capacity() * sizeof(uint64_t); }
 
@@ -82,8 +84,6 @@ class Index {
   uint64_t SeparatorEnd(size_t i) const {
     return LoadFixed64(bytes_.data() + 8 + 8 * (blocks_ + i));
   }
-  // Stands before block i+1. REQUIRES: i + 1 < blocks().
-  Slice Separator(size_t i) const;
   size_t separators() const { return blocks_ - 1; }
 
   std::string bytes_;

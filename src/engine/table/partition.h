@@ -35,6 +35,8 @@ class PartitionBuilder {
       : data_begin_(data_begin), filter_(filter_bits_per_key) {}
 
   void AddKey(uint64_t filter_hash) { filter_.Add(filter_hash); }
+  // Nobody knows which keys are in it.
+  void DropFilter() { filter_ = FilterBuilder(0); }
   // See IndexBuilder.
   void BeginBlock(Slice separator) { index_.BeginBlock(separator); }
   // It ends at `end` of the file, trailer included.
@@ -73,6 +75,8 @@ class Partition {
   // is then not found in it.
   size_t FindIndex(Slice key) const { return index_.Find(key); }
   BlockHandle Find(Slice key) const { return BlockAt(FindIndex(key)); }
+  // Keys below it are in block i at most. REQUIRES: i + 1 < blocks().
+  Slice SeparatorBehind(size_t i) const { return index_.SeparatorBehind(i); }
   // Where the last block ends.
   uint64_t end() const { return index_.end(); }
 

@@ -72,8 +72,9 @@ Status TableReader::CheckFooter(const TableFooter& footer, uint64_t size,
   if (footer.magic != kTableMagic) return CorruptAt("no table footer", offset);
   if (footer.checksum != FooterChecksum(footer)) return CorruptAt("bad checksum", offset);
   if (footer.version != kTableFormatVersion) {
-    return Status::Corruption(path_ + ": table format " + std::to_string(footer.version) +
-                              ", this program knows " + std::to_string(kTableFormatVersion));
+    return {StatusCode::kNotSupported, path_ + ": table format " + std::to_string(footer.version) +
+                                           ", this program knows " +
+                                           std::to_string(kTableFormatVersion)};
   }
   if (footer.database_id != database_id) return CorruptAt("table of another database", offset);
   if (footer.file_number != file_number_) return CorruptAt("table of another number", offset);
@@ -278,7 +279,7 @@ Result<CompressionType> TableReader::VerifyPart(BlockHandle part, Slice stored) 
   }
   const auto type = static_cast<CompressionType>(covered.back());
   const bool needs_dictionary = type == CompressionType::kZstdWithDictionary;
-  if (type > CompressionType::kZstdWithDictionary || (needs_dictionary && !dictionary_)) {
+  if (type > CompressionType::kLost || (needs_dictionary && !dictionary_)) {
     return CorruptAt("unknown compression", part.offset);
   }
   return type;
@@ -287,6 +288,7 @@ Result<CompressionType> TableReader::VerifyPart(BlockHandle part, Slice stored) 
 Result<std::shared_ptr<const Block>> TableReader::DecompressBlock(BlockHandle handle,
                                                                   CompressionType type,
                                                                   Slice frame) const {
+  if (type == CompressionType::kLost) return Status::Corruption(std::string(frame));
   const std::optional<uint64_t> size = DecompressedSize(frame);
   if (!size || *size > kBlockBytesMax) return CorruptAt("block of unknown size", handle.offset);
   auto bytes = std::make_unique_for_overwrite<char[]>(static_cast<size_t>(*size));
@@ -306,20 +308,46 @@ Result<std::shared_ptr<const Block>> TableReader::MakeBlock(BlockHandle handle,
   return block;
 }
 
+bool TableReader::IsLost(BlockHandle handle) const {
+  std::string stored(static_cast<size_t>(handle.size) + kTrailerBytes, '\0');
+  if (!ReadBytes(handle.offset, stored.size(), stored.data()).ok()) return false;
+  const Result<CompressionType> type = VerifyPart(handle, stored);
+  return type.ok() && *type == CompressionType::kLost;
+}
+
 Status TableReader::Verify() const {
-  uint64_t end = 0;  // of the blocks so far: they follow each other
-  for (size_t i = 0; i < partition_count(); ++i) {
-    const Result<std::shared_ptr<const Partition>> partition = ReadPartition(i);
-    if (!partition.ok()) return partition.status();
-    for (size_t b = 0; b < (*partition)->blocks(); ++b) {
-      const BlockHandle block = (*partition)->BlockAt(b);
-      if (block.offset != end) return CorruptAt("blocks that do not follow each other", end);
-      RETURN_IF_ERROR(VerifyStored(block));
-      end = block.end();
-    }
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < partition_count(); ++i) RETURN_IF_ERROR(VerifyPartition(i, &bytes));
+  return VerifyExpiryBlocks(&bytes);
+}
+
+Status TableReader::VerifyPartition(size_t i, uint64_t* bytes) const {
+  // The blocks of the table follow each other.
+  uint64_t end = 0;
+  if (i > 0) {
+    const Result<std::shared_ptr<const Partition>> before = ReadPartition(i - 1);
+    if (!before.ok()) return before.status();
+    end = (*before)->end();
   }
-  if (end != properties_.data_bytes) return CorruptAt("data that no partition knows", end);
-  for (size_t i = 0; i < expiry_block_count(); ++i) RETURN_IF_ERROR(VerifyStored(ExpiryBlockAt(i)));
+  const Result<std::shared_ptr<const Partition>> partition = ReadPartition(i);
+  if (!partition.ok()) return partition.status();
+  *bytes += PartitionAt(i).size + kTrailerBytes;
+  for (size_t b = 0; b < (*partition)->blocks(); ++b) {
+    const BlockHandle block = (*partition)->BlockAt(b);
+    if (block.offset != end) return CorruptAt("blocks that do not follow each other", end);
+    RETURN_IF_ERROR(VerifyStored(block));
+    end = block.end();
+    *bytes += block.size + kTrailerBytes;
+  }
+  if (i + 1 < partition_count() || end == properties_.data_bytes) return Status::Ok();
+  return CorruptAt("data that no partition knows", end);
+}
+
+Status TableReader::VerifyExpiryBlocks(uint64_t* bytes) const {
+  for (size_t i = 0; i < expiry_block_count(); ++i) {
+    RETURN_IF_ERROR(VerifyStored(ExpiryBlockAt(i)));
+    *bytes += ExpiryBlockAt(i).size + kTrailerBytes;
+  }
   return Status::Ok();
 }
 

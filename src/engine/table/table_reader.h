@@ -9,7 +9,8 @@
 //   ReadBlock       file -> checksum -> decompress -> Block
 //
 // Threads    any; a reader never changes.
-// Errors     kCorruption and kIoError name path and offset; kPending only from TryReadBlock.
+// Errors     kCorruption and kIoError name path and offset; kNotSupported: a later format; kPending only from
+//            TryReadBlock.
 // Ownership  shared_ptr: a scan or a job may outlive the version that named the table. The reader
 //            owns its File; whether the file is to be removed is its owner's business.
 // See also: table_format.h (bytes), partition.h, block_reader.h, iterators/table_iterator.h,
@@ -50,6 +51,8 @@ class TableReader {
   // The only one that may know `key`. There is always one, also for a key outside of the table's range.
   size_t FindPartition(Slice key) const { return index_.Find(key); }
   BlockHandle PartitionAt(size_t i) const { return index_.BlockAt(i); }
+  // Keys below it are in partition i at most. REQUIRES: i + 1 < partition_count().
+  Slice SeparatorBehind(size_t i) const { return index_.SeparatorBehind(i); }
 
   // May wait for the disk.
   Result<std::shared_ptr<const Partition>> ReadPartition(size_t i) const;
@@ -85,8 +88,15 @@ class TableReader {
   Result<std::shared_ptr<const Block>> DecodeBlock(BlockHandle handle, Slice stored) const;
   Result<std::shared_ptr<const Partition>> DecodePartition(size_t i, Slice stored) const;
 
+  // Whether the block stands for what was lost before the table was written: no damage of this file. Reads it once more.
+  bool IsLost(BlockHandle handle) const;
+
   // Reads all there is and checks it against its checksums. May wait for the disk.
   Status Verify() const;
+  // The same in parts, partition after partition; adds to `bytes` what was read. A partition begins where the one before
+  // it ends.
+  Status VerifyPartition(size_t i, uint64_t* bytes) const;
+  Status VerifyExpiryBlocks(uint64_t* bytes) const;
 
   const TableProperties& properties() const { return properties_; }
   Slice smallest_key() const { return properties_.smallest_key; }
@@ -121,6 +131,7 @@ class TableReader {
   Status VerifyStored(BlockHandle part) const;
   Result<std::shared_ptr<const Block>> MakeBlock(BlockHandle handle, std::unique_ptr<char[]> bytes,
                                                  size_t size) const;
+  // What was lost says so.
   Result<std::shared_ptr<const Block>> DecompressBlock(BlockHandle handle, CompressionType type,
                                                        Slice frame) const;
   Status CorruptAt(const char* what, uint64_t offset) const;

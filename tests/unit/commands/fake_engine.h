@@ -120,6 +120,7 @@ class FakeEngine final : public Engine {
   uint64_t WriterDelayUs() const override { return 0; }
   void SetDurability(Durability) override {}
   void SetCompactionPolicy(PolicyKind) override {}
+  void SetScrubRate(uint64_t) override {}
   void SetMemoryLimit(uint64_t) override {}
   void SetOutsideMemory(uint64_t) override {}
   void SetHeapSlack(uint64_t) override {}

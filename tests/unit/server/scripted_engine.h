@@ -137,6 +137,7 @@ class ScriptedEngine final : public Engine {
 
   void SetDurability(Durability) override {}
   void SetCompactionPolicy(PolicyKind) override {}
+  void SetScrubRate(uint64_t) override {}
   void SetMemoryLimit(uint64_t) override {}
   void SetOutsideMemory(uint64_t) override {}
   void SetHeapSlack(uint64_t) override {}

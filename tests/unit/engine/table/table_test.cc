@@ -377,4 +377,130 @@ TEST_CASE("table: a later format is named, not called damage") {
   CHECK(status.message().find("table format 9") != Slice::npos);
 }
 
+// --- What was lost ---
+
+namespace {
+
+// What stands between the entries: a put, or what was lost from `key` up to `end`.
+struct Piece {
+  const char* key;
+  const char* end = nullptr;
+};
+
+Result<std::shared_ptr<TableReader>> BuildWithLost(TableWorld& world, uint64_t number,
+                                                   const std::vector<Piece>& pieces) {
+  Result<std::unique_ptr<File>> file = world.env.Open(TableWorld::Path(number), OpenMode::kCreate);
+  if (!file.ok()) return file.status();
+  TableBuilder builder({}, **file, number, kDatabase);
+  for (const Piece& piece : pieces) {
+    const Status added = piece.end == nullptr
+                             ? builder.Add(ToEntry(piece.key, {.value = piece.key}))
+                             : builder.AddLost(piece.key, piece.end, "db/7.table: bad at 5");
+    if (!added.ok()) return added;
+  }
+  const Result<TableProperties> properties = builder.Finish();
+  if (!properties.ok()) return properties.status();
+  return world.TryOpen(number);
+}
+
+// "=" found, "-" absent, "!" lost.
+std::string Look(const TableReader& table, const std::vector<std::string>& keys) {
+  std::string seen;
+  for (const std::string& key : keys) {
+    const Result<Row> row = Lookup(table, key);
+    if (row.ok()) CHECK(row->value == key);
+    if (row.status().code() == StatusCode::kCorruption) {
+      CHECK(row.status().message() == "db/7.table: bad at 5");
+    }
+    seen += row.ok() ? '=' : row.status().is_not_found() ? '-' : '!';
+  }
+  return seen;
+}
+
+}  // namespace
+
+TEST_CASE("table: what was lost answers with its reason, and no key around it") {
+  TableWorld world;
+  const auto table = BuildWithLost(world, 1, {{"ka"}, {"kc", "kf"}, {"kh"}, {"ki"}});
+  REQUIRE(table.ok());
+  CHECK(Look(**table, {"k", "ka", "kb", "kbz"}) == "-=--");
+  CHECK(Look(**table, {"kc", "kd", "ke", "kezz"}) == "!!!!");
+  CHECK(Look(**table, {"kf", "kg", "kh", "ki", "kj"}) == "--==-");
+  CHECK((*table)->Verify().ok());
+  CHECK((*table)->properties().entries == 3);
+  CHECK((*table)->smallest_key() == "ka");
+  CHECK((*table)->largest_key() == "ki");
+}
+
+TEST_CASE("table: what was lost may be its beginning, its end, or all of it") {
+  TableWorld world;
+  const auto begins = BuildWithLost(world, 1, {{"b", "d"}, {"e"}});
+  REQUIRE(begins.ok());
+  CHECK((*begins)->smallest_key() == "b");
+  CHECK((*begins)->largest_key() == "e");
+  CHECK(Look(**begins, {"b", "c", "d", "e"}) == "!!-=");
+  const auto ends = BuildWithLost(world, 2, {{"a"}, {"b", "d"}});
+  REQUIRE(ends.ok());
+  CHECK((*ends)->smallest_key() == "a");
+  CHECK((*ends)->largest_key() == "d");
+  CHECK(Look(**ends, {"a", "aa", "b", "c"}) == "=-!!");
+  const auto all = BuildWithLost(world, 3, {{"b", "d"}, {"d", "e"}});
+  REQUIRE(all.ok());
+  CHECK((*all)->properties().entries == 0);
+  CHECK(Look(**all, {"b", "c", "d"}) == "!!!");
+  CHECK((*all)->Verify().ok());
+}
+
+TEST_CASE("table: the end of what was lost is the last key that a range can name") {
+  TableWorld world;
+  Result<std::unique_ptr<File>> file = world.env.Open("db/1", OpenMode::kCreate);
+  REQUIRE(file.ok());
+  TableBuilder builder({}, **file, 1, kDatabase);
+  REQUIRE(builder.AddLost("b", Slice("d\0", 2), "bad").ok());
+  CHECK(builder.Finish()->largest_key == "d");
+}
+
+TEST_CASE("table: what was lost is in order with the rest, or refused") {
+  TableWorld world;
+  const std::vector<std::vector<Piece>> cases = {
+      {{"b"}, {"b", "c"}},       // begins with a key that is there
+      {{"b"}, {"a", "c"}},       // before it
+      {{"b", "d"}, {"c"}},       // a key within
+      {{"b", "d"}, {"c", "e"}},  // one within the other
+      {{"b", "b"}},              // empty
+      {{"c", "b"}},              // backwards
+  };
+  uint64_t number = 0;
+  for (const auto& pieces : cases) {
+    CAPTURE(number);
+    CHECK(BuildWithLost(world, ++number, pieces).status().code() == StatusCode::kCorruption);
+  }
+}
+
+TEST_CASE("table: partitions before and behind what was lost keep their filters") {
+  TableWorld world;
+  std::vector<std::string> keys;
+  for (int i = 0; i < 3000; ++i) keys.push_back(std::to_string(100'000 + 10 * i));
+  const uint64_t number = 1;
+  Result<std::unique_ptr<File>> file = world.env.Open(TableWorld::Path(number), OpenMode::kCreate);
+  REQUIRE(file.ok());
+  TableBuilder builder({.block_bytes = 64}, **file, number, kDatabase);
+  for (const std::string& key : keys) {
+    REQUIRE(builder.Add(ToEntry(key, {.value = key})).ok());
+    if (key == "115000") REQUIRE(builder.AddLost("115001", "115003", "bad").ok());
+  }
+  REQUIRE(builder.Finish().ok());
+  const auto table = world.TryOpen(number);
+  REQUIRE(table.ok());
+  size_t without = 0;
+  for (size_t i = 0; i < (*table)->partition_count(); ++i) {
+    without += (*(*table)->ReadPartition(i))->has_filter() ? 0 : 1;
+  }
+  CHECK((*table)->partition_count() > 3);
+  CHECK(without == 1);
+  for (const std::string& key : keys) CHECK(Lookup(**table, key).ok());
+  CHECK(Lookup(**table, "115002").status().code() == StatusCode::kCorruption);
+  CHECK(Lookup(**table, "115003").status().is_not_found());
+}
+
 }  // namespace varve
