@@ -11,6 +11,7 @@
 #include "tools/compact.h"
 #include "tools/dump.h"
 #include "tools/malloc_conf.h"
+#include "tools/repair.h"
 #include "tools/simulate.h"
 #include "tools/stats.h"
 
@@ -38,6 +39,8 @@ constexpr Subcommand kSubcommands[] = {
     {"compact", "gives back space of a closed database: compact DIR [--db=N] [--prefix=TEXT]",
      RunCompact},
     {"dump", "prints what the files of a database say: manifest, tables, log", RunDump},
+    {"repair", "makes a database of all that can be read of a damaged one: repair DIR TO [--json]",
+     RunRepair},
     {"stats", "sums up a closed database: levels, tables, log segments", RunStats},
     {"restore", "makes a database of a backup: restore CHECKPOINT DIR [--json]", RunRestore},
     {"simulate", "prints what each compaction policy would cost; simulate --help lists options",

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""varve-tool check, dump, stats and compact on the directory of a server: refused while it runs, sound after a
-stop and after kill -9, and damaged when one byte of a file is another one."""
+"""varve-tool check, dump, stats, compact and repair on the directory of a server: refused while it runs, sound after a
+stop and after kill -9, and damaged when one byte of a file is another one; then the rest comes back."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -65,6 +66,7 @@ def test_usage(directory):
                       ["compact", directory, "--db=x"], ["compact", directory, "--prefix=x"],
                       ["compact", directory, "--db=0", "--prefix=x", "--from=y"],
                       ["compact", directory, "--from=\\9"], ["compact", directory + "/none"],
+                      ["repair", directory], ["repair", directory + "/none", directory + "/to"],
                       ["dump", os.path.join(directory, "CURRENT")]):
         out, error = tool(NOT_DONE, *arguments)
         check(out == "" and error != "", "%s said nothing" % arguments)
@@ -73,6 +75,8 @@ def test_usage(directory):
     for subcommand in ("check", "dump", "stats", "compact"):
         _, error = tool(NOT_DONE, subcommand, empty)
         check("no database here" in error, "%s said %r" % (subcommand, error))
+    _, error = tool(NOT_DONE, "repair", empty, directory + "/to")
+    check("no database here" in error, "repair said %r" % error)
     check(os.listdir(empty) == [], "something was left in a directory that is no database")
     os.rmdir(empty)
 
@@ -238,6 +242,48 @@ def test_damage(directory):
     tool(SOUND, "check", directory)
 
 
+# ---- What comes back of it
+
+def test_repair(server):
+    """One table is damaged: the rest is served, and comes back; and what does not is told."""
+    directory = server.data_dir
+    tables = [name for name in sorted(os.listdir(directory)) if name.endswith(".table")]
+    largest = max(tables, key=lambda name: os.path.getsize(os.path.join(directory, name)))
+    flip(os.path.join(directory, largest), os.path.getsize(os.path.join(directory, largest)) // 3)
+    with varve.Server(["--memory-limit", "32mb"]) as repaired:
+        repaired.stop()
+        target = repaired.data_dir
+        tool(NOT_DONE, "repair", directory, target)  # there is a database already
+        shutil.rmtree(target)
+        text, _ = tool(DAMAGED, "repair", directory, target)
+        check(text.startswith("lost: keys from ") and largest in text, "repair: %r" % text)
+        tool(SOUND, "check", target)
+        shutil.rmtree(target)
+        report = json.loads(tool(DAMAGED, "repair", directory, target, "--json")[0])
+        check(len(report["lost_ranges"]) == 1 and not report["lost_values"], "%r" % report)
+        check(largest in report["lost_ranges"][0]["why"], "%r" % report)
+
+        server.start()
+        repaired.start()
+        with varve.Client(server.port) as before, varve.Client(repaired.port) as after:
+            lost = served = 0
+            for i in range(0, KEYS + 20_000, 3):
+                was, now = before.call("GET", "key%07d" % i), after.call("GET", "key%07d" % i)
+                if isinstance(was, varve.Error):
+                    check(was.text.startswith("CORRUPTION ") and largest in was.text, "GET: %r" % was.text)
+                    check(now is None, "key %d came back" % i)
+                    lost += 1
+                else:
+                    check(was == now, "key %d: %r, repaired %r" % (i, was, now))
+                    served += 1
+            check(0 < lost < 400 and served > KEYS / 3, "%d lost, %d served" % (lost, served))
+            check(isinstance(before.call("KEYS", "*"), varve.Error), "KEYS over what is damaged")
+            check(len(after.call("KEYS", "*").items) > KEYS / 2, "KEYS after repair")
+        server.stop()
+        repaired.stop()
+        tool(SOUND, "check", target)
+
+
 def main():
     with varve.Server(["--memory-limit", "32mb"]) as server:
         directory = server.data_dir
@@ -277,6 +323,7 @@ def main():
         test_damage(directory)
         server.start()
         server.stop()
+        test_repair(server)
 
 
 if __name__ == "__main__":
