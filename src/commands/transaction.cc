@@ -166,10 +166,13 @@ Status Watch(CommandContext& ctx, ArgReader args) {
   return Status::Ok();
 }
 
-// UNWATCH -> OK.
+// UNWATCH -> OK. Within EXEC, which ends all watching, there is nothing left to do; and EXEC may have to wait, and look at what is
+// watched once more.
 Status Unwatch(CommandContext& ctx, ArgReader) {
-  ctx.services.Unwatch(ctx.session);
-  ctx.session.watched_key_changed = false;
+  if (!ctx.session.in_multi) {
+    ctx.services.Unwatch(ctx.session);
+    ctx.session.watched_key_changed = false;
+  }
   ctx.reply.Ok();
   return Status::Ok();
 }

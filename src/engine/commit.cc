@@ -45,6 +45,15 @@ Status EngineImpl::writable() const {
   return {code, std::string(log_->failure().message())};
 }
 
+void EngineImpl::NoteLogState() {
+  const Status status = writable();
+  const char* state = "ok";
+  if (!status.ok()) state = status.code() == StatusCode::kNoSpace ? "full" : "failed";
+  if (Slice(state) == stats_.log_state && stats_.log_state_since_ms != 0) return;
+  stats_.log_state = state;
+  stats_.log_state_since_ms = env_.WallMs();
+}
+
 uint64_t EngineImpl::Commit(Batch& batch) {
   CHECK(Accepts(batch).ok());
   const uint64_t group = log_->current_group();
@@ -231,6 +240,7 @@ void EngineImpl::Freeze() {
 void EngineImpl::LogFailed(const Status& status) {
   log_failed_ = true;
   NoteError("log", status);
+  NoteLogState();
   // With nothing to be moved the next attempt comes at once, and a broken disk would be asked for ever.
   if (active_->empty() && frozen_.empty()) return RescueLater();
   Rescue();
@@ -260,6 +270,7 @@ void EngineImpl::RescueLater() {
 void EngineImpl::ResumeLog() {
   log_failed_ = false;
   log_->Resume();
+  NoteLogState();
   // The active generation is empty: it begins with the new segment.
   generation_ids_.erase(active_->id);
   active_ = NewGeneration(log_->StartSegment());

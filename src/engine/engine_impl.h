@@ -341,6 +341,8 @@ class EngineImpl final : public Engine {
   void SetQuiet(bool quiet);
   void NoteError(const char* what, const Status& status);
   void NoteLoss(const LostRange& range);
+  // After anything that writable() depends on.
+  void NoteLogState();
 
   // --- snapshot.cc ---
   using PinnedOr = Result<std::shared_ptr<const PinnedState>>;

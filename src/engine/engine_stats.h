@@ -78,7 +78,11 @@ struct EngineStats {
   bool disk_full = false;  // see disk_reserve.h
   uint64_t disk_reserve_bytes = 0;
   std::string write_refusal;  // empty, or why commits are refused
+  // ok; full: the disk is; failed: a write or a sync of the log was, until all that was in memory is in tables
+  const char* log_state = "ok";
+  int64_t log_state_since_ms = 0;  // wall clock, like the next
   std::string last_error;
+  int64_t last_error_ms = 0;  // 0: there was none
 
   // --- What there is ---
   std::array<Level, kLevels> levels;

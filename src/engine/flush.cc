@@ -551,6 +551,7 @@ void EngineImpl::SetVersionTables() {
 
 void EngineImpl::NoteError(const char* what, const Status& status) {
   stats_.last_error = std::string(what) + ": " + status.ToString();
+  stats_.last_error_ms = env_.WallMs();
   Log(LogLevel::kWarning, "engine: %s", stats_.last_error.c_str());
 }
 

@@ -42,9 +42,11 @@ EngineImpl::EngineImpl(const Options& options, Env& env)
   SetCacheCapacities();
   table_cache_.SetOpenMax(options_.open_tables_max);
   // The flush of one generation frees as much log. The next segments must find room, too.
-  reserve_ = std::make_unique<DiskReserve>(env_, options_.directory,
-                                           options_.generation_bytes + 2 * options_.segment_bytes,
-                                           [this] { log_->SetFrugal(!reserve_->status().ok()); });
+  reserve_ = std::make_unique<DiskReserve>(
+      env_, options_.directory, options_.generation_bytes + 2 * options_.segment_bytes, [this] {
+        log_->SetFrugal(!reserve_->status().ok());
+        NoteLogState();
+      });
 }
 
 EngineImpl::~EngineImpl() {
@@ -81,6 +83,7 @@ Status EngineImpl::Recover() {
                       [this](const Status& status) { NoteError("scrub", status); }});
   RETURN_IF_ERROR(ReplayLogs());
   scrubber_->SetRate(options_.scrub_bytes_per_second);
+  NoteLogState();
   return Status::Ok();
 }
 

@@ -187,6 +187,10 @@ void Persistence(const InfoSource& source, Lines& out) {
   out.Text("aof_last_bgrewrite_status", "ok");
   out.Text("aof_last_write_status", engine.write_refusal.empty() ? "ok" : "err");
   out.Text("appendfsync", source.config.appendfsync);
+  out.Text("log_state", engine.log_state);
+  out.Count("log_state_since", engine.log_state_since_ms / 1000);
+  out.Text("last_error", engine.last_error);
+  out.Count("last_error_time", engine.last_error_ms / 1000);
 }
 
 void Stats(const InfoSource& source, Lines& out) {
@@ -343,7 +347,6 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("disk_full", stats.disk_full ? 1 : 0);
   out.Count("disk_reserve_bytes", stats.disk_reserve_bytes);
   out.Text("write_refusal", stats.write_refusal);
-  out.Text("last_error", stats.last_error);
   out.Count("tables", stats.tables);
   out.Count("open_tables", stats.open_tables);
   out.Count("table_bytes", stats.table_bytes);

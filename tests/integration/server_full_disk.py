@@ -123,6 +123,7 @@ def test(server, disk):
         fill_other_database(client)
         story.fill(client)
         check("disk_full:1" in client.call("INFO", "engine").decode(), "INFO does not say so")
+        check("log_state:full" in client.call("INFO", "persistence").decode(), "nor does log_state")
         reply = client.call("SAVE").text
         check(reply.startswith("ERR Saving failed: "), "SAVE on a full disk: " + reply)
         story.delete_some(client)
@@ -142,6 +143,7 @@ def test(server, disk):
         os.remove(ballast)
         story.await_room(client, "a file was removed")
         check("disk_full:0" in client.call("INFO", "engine").decode(), "INFO does not say so")
+        check("log_state:ok" in client.call("INFO", "persistence").decode(), "nor does log_state")
         story.verify(client)
     server.kill()
     server.start()

@@ -106,6 +106,11 @@ TEST_CASE("engine rescue: a log that cannot begin again is asked once a second, 
   world.Release(Lane::kLog);
   world.RunUntilIdle();
   CHECK(!world.engine->writable().ok());
+  const EngineStats failed = world.engine->stats();
+  CHECK(Slice(failed.log_state) == "failed");
+  CHECK(failed.log_state_since_ms == world.env.WallMs());
+  CHECK(failed.last_error.starts_with("log: "));
+  CHECK(failed.last_error_ms == world.env.WallMs());
   const uint64_t operations = world.env.operations();
   for (int i = 0; i < 10; ++i) {
     world.env.AdvanceMs(1000);
@@ -115,6 +120,8 @@ TEST_CASE("engine rescue: a log that cannot begin again is asked once a second, 
   world.Release(Lane::kFiles);
   world.Heal();
   Must(world.AwaitWritable());
+  CHECK(Slice(world.engine->stats().log_state) == "ok");
+  CHECK(world.engine->stats().log_state_since_ms > failed.log_state_since_ms);
   world.FinishAndCheck();
 }
 

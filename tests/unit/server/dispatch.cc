@@ -580,6 +580,20 @@ TEST_CASE("dispatch: an EXEC that cannot look at what is watched is over all the
   CHECK(f.Ask(client, "GET b\r\n") == "$-1\r\n");
 }
 
+TEST_CASE(
+    "dispatch: an EXEC that waits sees what is watched change, also behind a queued UNWATCH") {
+  Fixture f;
+  Client& client = f.Connect();
+  Client& other = f.Connect();
+  f.Ask(other, "SET a 1\r\nSET b 1\r\n");
+  f.Ask(client, "WATCH a\r\nMULTI\r\nUNWATCH\r\nGET b\r\n");
+  f.engine.MakeCold(f.KeyOf("b"));
+  CHECK(f.Ask(client, "EXEC\r\n") == "");
+  f.Ask(other, "SET a 2\r\n");
+  f.engine.Arrive();
+  CHECK(f.Ask(client, "") == "*-1\r\n");
+}
+
 TEST_CASE("dispatch: when the server stops, clients end with their replies") {
   Fixture f;
   f.engine.reports_at_once = false;
