@@ -340,7 +340,6 @@ class EngineImpl final : public Engine {
   void WatchForQuiet();
   void SetQuiet(bool quiet);
   void NoteError(const char* what, const Status& status);
-  void NoteLoss(const LostRange& range);
   // After anything that writable() depends on.
   void NoteLogState();
 

@@ -39,7 +39,6 @@ struct EngineStats {
   uint64_t block_reads_waited = 0;  // came from the disk, or through a reader thread
   uint64_t block_reads_ahead = 0;   // came along with one of these, for a scan
   uint64_t block_errors = 0;
-  uint64_t lost_ranges = 0;  // found damaged by compactions, since start
   ScrubStats scrub;
   bool io_uring = false;  // Env::has_io_uring()
 

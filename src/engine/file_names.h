@@ -7,7 +7,6 @@
 //   CURRENT           the name of the manifest in use
 //   LOCK              held while a process has the directory open
 //   RESERVE           room for the day the disk is full, see disk_reserve.h
-//   damaged/          tables in which something could not be read when they were merged, kept for people to look at
 //   CURRENT.tmp       any *.tmp: being written by ReplaceFile; rubbish after a crash
 //
 // One counter numbers all files, so a number belongs to one file for ever. Threads: any.
@@ -42,7 +41,6 @@ struct FileName {
 inline constexpr char kCurrentFileName[] = "CURRENT";
 inline constexpr char kLockFileName[] = "LOCK";
 inline constexpr char kReserveFileName[] = "RESERVE";
-inline constexpr char kDamagedDirectory[] = "damaged";
 
 // REQUIRES: number > 0.
 std::string TableFileName(uint64_t number);

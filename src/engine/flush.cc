@@ -17,7 +17,6 @@
 
 #include "base/log.h"
 #include "base/planted_bug.h"
-#include "base/quoted.h"
 #include "engine/compaction/filter_bits.h"
 #include "engine/engine_impl.h"
 #include "engine/file_names.h"
@@ -312,7 +311,6 @@ void EngineImpl::Compacted(const NextCompaction& next, const TableJobResult& res
   stats_.dictionaries_written += result.dictionaries;
   stats_.value_bytes_relocated += result.value_bytes_written;
   if (!result.damaged_value_files.empty()) NoteError("compaction", result.damage);
-  for (const LostRange& range : result.lost) NoteLoss(range);
   damaged_value_files_.insert(result.damaged_value_files.begin(), result.damaged_value_files.end());
   const auto build = [this, plan, result] {
     VersionEdit edit;
@@ -553,17 +551,6 @@ void EngineImpl::NoteError(const char* what, const Status& status) {
   stats_.last_error = std::string(what) + ": " + status.ToString();
   stats_.last_error_ms = env_.WallMs();
   Log(LogLevel::kWarning, "engine: %s", stats_.last_error.c_str());
-}
-
-void EngineImpl::NoteLoss(const LostRange& range) {
-  ++stats_.lost_ranges;
-  NoteError("compaction", Status::Corruption(range.why));
-  Log(LogLevel::kWarning,
-      "engine: what table %llu held from %s up to %s is lost: reading there is an error until it "
-      "is "
-      "written anew; the table is kept in %s",
-      static_cast<unsigned long long>(range.file_number), Quoted(range.begin).c_str(),
-      Quoted(range.end).c_str(), kDamagedDirectory);
 }
 
 }  // namespace varve

@@ -305,7 +305,6 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Count("block_reads_waited", stats.block_reads_waited);
   out.Count("block_reads_ahead", stats.block_reads_ahead);
   out.Count("block_errors", stats.block_errors);
-  out.Count("lost_ranges", stats.lost_ranges);
   out.Count("scrub_running", stats.scrub.running ? 1 : 0);
   out.Count("scrub_bytes", stats.scrub.bytes);
   out.Count("scrub_passes", stats.scrub.passes);

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "data/databases.h"
 #include "data/key_format.h"
 #include "engine/check/repair.h"
 #include "tools/json.h"
@@ -73,6 +74,7 @@ int RunRepair(std::span<const std::string> arguments) {
     request.source = args.path();
     request.target = args.path(1);
     request.options.counted_prefix_size = CountedPrefixSize;
+    request.needed_key = Databases::RecordKey();
     request.on_progress = [&progress](uint64_t done, uint64_t total) {
       progress.Show(done, total, Counted(done, "entries"));
     };

@@ -111,6 +111,7 @@ class Repair {
     RETURN_IF_ERROR(target_.Open());
     RETURN_IF_ERROR(TakeTables(manifest->state));
     RETURN_IF_ERROR(TakeLog(manifest->state));
+    RETURN_IF_ERROR(CheckNeededKey());
     return target_.Close();
   }
 
@@ -119,11 +120,13 @@ class Repair {
   Status TakeEntry(const ManifestState& state, Entry entry, OpenValueFiles& values);
   Status TakeLog(const ManifestState& state);
   Status TakeGroup(Slice payload);
+  Status CheckNeededKey() const;
 
   Env& env_;
   const RepairRequest& request_;
   RepairReport* const report_;
   Target target_;
+  bool has_needed_key_ = false;
 };
 
 Status Repair::TakeTables(const ManifestState& state) {
@@ -148,7 +151,6 @@ Status Repair::TakeTables(const ManifestState& state) {
   uint64_t entries = 0;
   for (merge.SeekToFirst(); merge.Valid();) {
     key.assign(merge.entry().key);
-    lost.ForgetBelow(key);
     const std::optional<size_t> hides = lost.NewestChildOver(key);
     if (!hides || merge.child() < *hides) {
       RETURN_IF_ERROR(TakeEntry(state, merge.entry(), values));
@@ -181,6 +183,7 @@ Status Repair::TakeEntry(const ManifestState& state, Entry entry, OpenValueFiles
     entry.value = value->slice();
     entry.in_value_file = false;
   }
+  has_needed_key_ |= entry.key == request_.needed_key;
   ++report_->keys;
   report_->bytes += entry.key.size() + entry.value.size();
   return target_.Add(entry);
@@ -224,9 +227,24 @@ Status Repair::TakeGroup(Slice payload) {
   ++report_->groups;
   for (BatchReader reader(payload); reader.Next();) {
     report_->bytes += reader.entry().key.size() + reader.entry().value.size();
+    has_needed_key_ |= reader.entry().key == request_.needed_key;
     RETURN_IF_ERROR(target_.Add(reader.entry()));
   }
   return Status::Ok();
+}
+
+Status Repair::CheckNeededKey() const {
+  if (has_needed_key_ || request_.needed_key.empty()) return Status::Ok();
+  const std::string what = "what says which data belongs to which database is lost: ";
+  for (const LostRange& range : report_->lost_ranges) {
+    if (range.MayHold(request_.needed_key)) return Status::Corruption(what + range.why);
+  }
+  for (const RepairReport::LostValue& value : report_->lost_values) {
+    if (value.key == request_.needed_key) return Status::Corruption(what + value.why);
+  }
+  // It may have been written for the first time behind the end of the log.
+  if (report_->log_ends_early.empty() || report_->keys == 0) return Status::Ok();
+  return Status::Corruption(what + report_->log_ends_early);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // engine/check/repair.h: all that can be read of a damaged database, as a new one.
 //
-//   tables   merged, newest first, as a compaction does it: behind damage it goes on, and what is older than lost
-//            keys does not come back (iterators/lost_ranges.h)
+//   tables   merged, newest first. Behind damage it goes on. What is older than keys that were lost, or may have been as far
+//            as filters know, does not come back: it may have been replaced (iterators/lost_ranges.h)
 //   log      replayed on top, up to where a group is missing
 //
 // The damaged database stays as it is. Its manifest has to be sound: without it nobody knows which table is the newest.
@@ -47,12 +47,15 @@ struct RepairRequest {
   std::string source;
   std::string target;  // not there yet, or empty
   Options options;     // of the new database, but for its directory and durability
+  // Without it the rest would be taken for something else. If it may be among what is lost, nothing is done.
+  std::string needed_key;
   // Called now and then: bytes of tables read, of how many.
   std::function<void(uint64_t done, uint64_t total)> on_progress = [](uint64_t, uint64_t) {};
 };
 
 // Ok: all that can be read is in `target`, closed in good order; `report` says what is not. Else nothing of use is there:
-// kNotFound (no database), kLocked, kCorruption (the manifest), kInvalidArgument (the target), kIoError, kNoSpace.
+// kNotFound (no database), kLocked, kCorruption (the manifest, or the needed key), kInvalidArgument (the target), kIoError,
+// kNoSpace.
 Status RepairDatabase(Env& env, const RepairRequest& request, RepairReport* report);
 
 }  // namespace varve

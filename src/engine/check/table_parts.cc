@@ -155,10 +155,6 @@ std::optional<TableParts::Contents> TableParts::ReadPart(BlockHandle part) {
   }
   stored.type = static_cast<CompressionType>(covered.back());
   if (stored.type == CompressionType::kNone) return stored;
-  if (stored.type == CompressionType::kLost) {
-    ComplainAt(part.offset, "keys that were lost: " + std::string(stored.slice()));
-    return std::nullopt;
-  }
   const std::optional<uint64_t> size = DecompressedSize(stored.slice());
   if (stored.type > CompressionType::kZstdWithDictionary || !size || *size > kBlockBytesMax) {
     ComplainAt(part.offset, "unknown compression");

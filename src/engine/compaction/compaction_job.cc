@@ -2,7 +2,6 @@
 #include "engine/compaction/compaction_job.h"
 
 #include <algorithm>
-#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -149,12 +148,6 @@ class OutputTables {
     return full ? FinishTable() : Status::Ok();
   }
 
-  // Never the last of a table but of the last one: where a range ends is no key that a table could begin behind.
-  Status AddLost(Slice begin, Slice end, Slice why) {
-    if (!builder_) RETURN_IF_ERROR(Begin());
-    return builder_->AddLost(begin, end, why);
-  }
-
   // Everything written is durable and verified after this.
   Status Finish() {
     if (builder_) RETURN_IF_ERROR(FinishTable());
@@ -261,30 +254,25 @@ class KeptEntry {
   std::string value_;
 };
 
-using Merge = MergingIterator<Direction::kForward>;
-
 class Compaction {
  public:
-  // Children of the merge add to `lost`.
   Compaction(const TableJobContext& context, const CompactionInputs& inputs,
-             CompactionProgress* progress, LostRanges& lost, TableJobResult* result)
+             CompactionProgress* progress, TableJobResult* result)
       : context_(context),
         progress_(progress),
-        lost_(lost),
         below_(*inputs.version, inputs.plan.output_level),
         relocate_(inputs.plan.relocate),
         values_(context, result),
         outputs_(context, inputs.plan.output_level, result),
         result_(result) {}
 
-  Status Run(Merge& merge) {
+  Status Run(EntryIterator& merge) {
     uint64_t merged = 0;
     for (merge.SeekToFirst(); merge.Valid();) {
       RETURN_IF_ERROR(TakeKey(merge, &merged));
       progress_->entries_merged.store(merged, std::memory_order_relaxed);
     }
     RETURN_IF_ERROR(merge.status());
-    RETURN_IF_ERROR(WriteLost(std::nullopt));
     RETURN_IF_ERROR(values_.Finish());
     return outputs_.Finish();
   }
@@ -295,36 +283,30 @@ class Compaction {
 
  private:
   // All entries of one key, newest first, become one or none. Adds to `merged` how many there were.
-  Status TakeKey(Merge& merge, uint64_t* merged) {
-    // What is older than what was lost may have been replaced by it.
-    const Slice key = merge.entry().key;
-    const bool within_lost = lost_.Covers(key);
-    const std::optional<size_t> hidden_from = lost_.NewestChildOver(key);
-    const auto hidden = [&] { return hidden_from && merge.child() > *hidden_from; };
-    const bool all_hidden = hidden();
+  Status TakeKey(EntryIterator& merge, uint64_t* merged) {
     newest_.Take(merge.entry());
     Entry& entry = newest_.entry();
     bool creates = entry.creates;
     int settled = 0;
     ++*merged;
     for (merge.Next(); merge.Valid() && merge.entry().key == entry.key; merge.Next()) {
-      ++*merged;
-      ++result_->entries_dropped;
-      if (hidden()) continue;
       const bool below_is_put = merge.entry().kind == EntryKind::kPut;
       // The one above was counted for what it believed to lie here.
       settled += creates ? -static_cast<int>(below_is_put) : static_cast<int>(!below_is_put);
       creates = merge.entry().creates;
+      ++*merged;
+      ++result_->entries_dropped;
     }
     RETURN_IF_ERROR(merge.status());
-    if (all_hidden || context_.dead_prefixes.Covers(entry.key)) {
+    if (context_.dead_prefixes.Covers(entry.key)) {
       ++result_->entries_dropped;
       return Status::Ok();
     }
     const bool nothing_below = !below_.MayHold(entry.key);
-    if (nothing_below && !creates && !hidden_from) ++settled;
-    // What it believed to lie where something was lost is all that anybody will know.
-    if (nothing_below || hidden_from) creates = true;
+    if (nothing_below && !creates) {
+      ++settled;
+      creates = true;
+    }
     if (entry.kind == EntryKind::kPut && entry.expire_at_ms != 0 &&
         entry.expire_at_ms <= context_.now_ms) {
       --settled;
@@ -335,30 +317,15 @@ class Compaction {
       entry.in_value_file = false;
     }
     if (settled != 0) Settle(entry.key, settled);
-    // A tombstone with nothing below it has done its work. Right behind what was lost it stays, or its key would count as
-    // lost as well.
-    const bool done = ((hidden_from ? nothing_below : creates) && !lost_.ReachesTo(entry.key)) ||
-                      Planted(PlantedBug::kTombstoneForgotten);
-    const bool dropped = entry.kind == EntryKind::kTombstone && done;
-    if (!lost_.empty() && (within_lost || !dropped)) RETURN_IF_ERROR(WriteLost(entry.key));
-    if (within_lost) lost_.ForgetBelow(std::string(entry.key) + '\0');
-    if (dropped) {
+    // A tombstone with nothing below it has done its work.
+    const bool done = creates || Planted(PlantedBug::kTombstoneForgotten);
+    if (entry.kind == EntryKind::kTombstone && done) {
       ++result_->entries_dropped;
       return Status::Ok();
     }
     entry.creates = creates;
     if (entry.in_value_file && !relocate_.empty()) RETURN_IF_ERROR(values_.Move(relocate_, &entry));
     return outputs_.Add(entry);
-  }
-
-  // What was lost before `limit`, or all of it.
-  Status WriteLost(std::optional<Slice> limit) {
-    while (const std::optional<LostRange> range = lost_.First(limit)) {
-      lost_.ForgetBelow(range->end);
-      if (context_.dead_prefixes.CoversRange(range->begin, range->end)) continue;
-      RETURN_IF_ERROR(outputs_.AddLost(range->begin, range->end, range->why));
-    }
-    return Status::Ok();
   }
 
   void Settle(Slice key, int delta) {
@@ -368,7 +335,6 @@ class Compaction {
 
   const TableJobContext& context_;
   CompactionProgress* progress_;
-  LostRanges& lost_;
   Below below_;
   const std::set<uint64_t>& relocate_;
   OutputValues values_;
@@ -382,18 +348,6 @@ constexpr size_t kPrefetchAhead = 8;
 void PrefetchRecord(const Record* record) {
   const char* at = reinterpret_cast<const char*>(record);
   for (size_t line = 0; line < 3; ++line) __builtin_prefetch(at + 64 * line);
-}
-
-// They may be worth another look, by people. Where they cannot be kept, that is no reason not to go on.
-void KeepDamaged(const TableJobContext& context, const std::vector<LostRange>& lost) {
-  const std::string directory = JoinPath(context.options.directory, kDamagedDirectory);
-  std::set<uint64_t> kept;
-  for (const LostRange& range : lost) {
-    if (!kept.insert(range.file_number).second) continue;
-    if (kept.size() == 1 && !context.env->CreateDirectory(directory).ok()) return;
-    (void)context.env->Link(context.tables().PathOf(range.file_number),
-                            JoinPath(directory, TableFileName(range.file_number)));
-  }
 }
 
 }  // namespace
@@ -435,11 +389,9 @@ TableJobResult RunCompaction(const TableJobContext& context, const CompactionInp
   // One source each: they read ahead, and a shared one would lose its place.
   std::vector<std::unique_ptr<DirectBlockSource>> sources;
   std::vector<std::unique_ptr<EntryIterator>> children;
-  LostRanges lost;
   const auto add = [&](LevelTables run) {
     sources.push_back(std::make_unique<DirectBlockSource>(context.tables()));
-    children.push_back(std::make_unique<LevelIterator<Direction::kForward>>(
-        run, *sources.back(), Losses{&lost, children.size()}));
+    children.push_back(std::make_unique<LevelIterator<Direction::kForward>>(run, *sources.back()));
   };
   // Newest first: tables of level 0 one by one, those of another level as the run they are.
   const FileList& of_plan = inputs.plan.inputs;
@@ -452,16 +404,10 @@ TableJobResult RunCompaction(const TableJobContext& context, const CompactionInp
   for (const auto* files : {&inputs.plan.inputs, &inputs.plan.next_inputs}) {
     for (const FileRef& file : *files) result.bytes_read += file->size_bytes;
   }
-  Merge merge(std::move(children));
-  Compaction compaction(context, inputs, progress, lost, &result);
+  MergingIterator<Direction::kForward> merge(std::move(children));
+  Compaction compaction(context, inputs, progress, &result);
   result.status = compaction.Run(merge);
-  if (result.status.ok()) {
-    std::copy_if(lost.all().begin(), lost.all().end(), std::back_inserter(result.lost),
-                 [](const LostRange& range) { return range.damaged; });
-    KeepDamaged(context, result.lost);
-  } else {
-    compaction.RemoveAll();
-  }
+  if (!result.status.ok()) compaction.RemoveAll();
   return result;
 }
 

@@ -9,12 +9,6 @@
 // the value moves to a new one, as it is stored. A damaged one stays where it is: the job goes on, and says so. Value files are synced and read back like tables, and none
 // is reported before.
 //
-// What cannot be read. A compaction goes on behind a damaged block, partition or table, and writes in its place that
-// something was lost (table_format.h), and why: reading there is an error until the key is written anew. What the inputs
-// know that is newer than the damage stays; what is older is dropped, for it might come to light again
-// although it had been replaced. So one damaged table stops no compaction, and the damage moves down with its neighbours. The
-// damaged file is kept aside, in kDamagedDirectory. Counts go on to count what was lost.
-//
 // Settling counts. An entry without its creates bit was counted as an overwrite. When a merge shows that it
 // overwrote nothing - a tombstone lies directly below it, or the last level is reached and there is nothing - the
 // count of its prefix is one too low, and the job reports +1. An expired put that is dropped is
@@ -35,7 +29,6 @@
 
 #include "base/status.h"
 #include "engine/compaction/policy.h"
-#include "engine/iterators/lost_ranges.h"
 #include "engine/options.h"
 #include "engine/records/generation.h"
 #include "engine/table/table_directory.h"
@@ -66,7 +59,6 @@ struct TableJobResult {
   uint64_t dictionaries = 0;  // outputs that have one
   // Value files out of which something damaged could not be moved, and what was said of the last.
   std::set<uint64_t> damaged_value_files;
-  std::vector<LostRange> lost;  // of tables that were found damaged
   Status damage;
 };
 

@@ -126,9 +126,7 @@ Picker::Plan Picker::DropDead() const {
 Picker::Plan Picker::ExpiredTable() const {
   if (!state_.jobs_drop_expired) return std::nullopt;
   return FirstTable(CompactionReason::kExpired, [this](const FileMeta& file) {
-    // Where all is lost there are no entries.
-    const bool all = file.expiring > 0 && file.expiring == file.entries;
-    return all && file.last_expiry_ms < state_.now_ms;
+    return file.expiring == file.entries && file.last_expiry_ms < state_.now_ms;
   });
 }
 

@@ -89,7 +89,6 @@ bool TableIterator<direction>::PassOverTable() {
                         .end = file_->largest + '\0',
                         .why = std::string(status_.message()),
                         .file_number = file_->number,
-                        .damaged = true,
                         .child = losses_->child,
                         .partition = nullptr});
   status_ = Status::Ok();
@@ -109,7 +108,6 @@ bool TableIterator<direction>::PassOver(size_t p, std::optional<size_t> block) {
                         .end = std::move(end),
                         .why = std::string(status_.message()),
                         .file_number = file_->number,
-                        .damaged = !block || !table_->IsLost(partition_->BlockAt(*block)),
                         .child = losses_->child,
                         .partition = block ? partition_ : nullptr});
   status_ = Status::Ok();

@@ -93,7 +93,7 @@ class FilterBuilder {
  private:
   size_t Lines() const;
 
-  int bits_per_key_;
+  const int bits_per_key_;
   std::vector<uint64_t> hashes_;
 };
 

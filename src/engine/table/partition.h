@@ -35,8 +35,6 @@ class PartitionBuilder {
       : data_begin_(data_begin), filter_(filter_bits_per_key) {}
 
   void AddKey(uint64_t filter_hash) { filter_.Add(filter_hash); }
-  // Nobody knows which keys are in it.
-  void DropFilter() { filter_ = FilterBuilder(0); }
   // See IndexBuilder.
   void BeginBlock(Slice separator) { index_.BeginBlock(separator); }
   // It ends at `end` of the file, trailer included.

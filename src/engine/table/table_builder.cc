@@ -19,9 +19,6 @@ namespace {
 // What goes to the file in one write. Also the largest part that passes through the buffer.
 constexpr size_t kBufferBytes = 256 * 1024;
 
-// A path and what is wrong there.
-constexpr size_t kLostReasonBytesMax = 4096;
-
 size_t TotalSize(std::span<const Slice> pieces) {
   size_t size = 0;
   for (const Slice piece : pieces) size += piece.size();
@@ -60,42 +57,15 @@ Status TableBuilder::Add(const Entry& entry) {
       (IsLarge(entry) || block_.SizeWith(entry, shared) > options_.block_bytes)) {
     RETURN_IF_ERROR(FinishBlock());
   }
-  if (nothing_yet()) properties_.smallest_key = entry.key;
-  // The shortest beginning of this key that is greater than the last one; behind what was lost, where that ends.
-  if (block_.empty()) {
-    BeginBlock(lost_end_.empty() ? entry.key.substr(0, shared + 1) : Slice(lost_end_));
-  }
-  const bool in_lost = !lost_end_.empty() && entry.key == Slice(lost_end_);
-  lost_end_.clear();
+  // The shortest beginning of this key that is greater than the last one.
+  if (block_.empty()) BeginBlock(entry.key.substr(0, shared + 1));
+  if (properties_.entries == 0) properties_.smallest_key = entry.key;
   last_key_.resize(shared);
   last_key_.append(entry.key.substr(shared));
   partition_->AddKey(FilterHash(entry.key));
   Count(entry);
-  // It has to stay, so nobody need come to drop it.
-  if (in_lost && entry.kind == EntryKind::kTombstone) --properties_.tombstones;
   if (IsLarge(entry)) return WriteAlone(entry);
   block_.Add(entry, shared);
-  return Status::Ok();
-}
-
-Status TableBuilder::AddLost(Slice begin, Slice end, Slice why) {
-  const bool in_order = lost_end_.empty() ? properties_.entries == 0 || begin > Slice(last_key_)
-                                          : begin >= Slice(lost_end_);
-  if (begin >= end || !in_order) return NotInOrder();
-  if (!block_.empty()) RETURN_IF_ERROR(FinishBlock());
-  if (nothing_yet()) properties_.smallest_key = begin;
-  BeginBlock(begin);
-  partition_->DropFilter();
-  lost_end_ = end;
-
-  const Slice reason = why.substr(0, kLostReasonBytesMax);
-  if (buffered_bytes_ + reason.size() + kTrailerBytes > kBufferBytes) {
-    RETURN_IF_ERROR(FlushBuffer());
-  }
-  char* const to = buffer_.get() + buffered_bytes_;
-  BlockHandle handle;
-  SealPart(std::copy(reason.begin(), reason.end(), to), CompressionType::kLost, &handle);
-  BlockWritten(handle);
   return Status::Ok();
 }
 
@@ -106,14 +76,11 @@ Status TableBuilder::CheckEntry(const Entry& entry, size_t shared) const {
     return Status::InvalidArgument("table " + std::to_string(file_number_) +
                                    ": entry larger than " + std::to_string(kTableEntryBytesMax));
   }
-  const bool after_last =
-      properties_.entries == 0 || entry.key.substr(shared) > Slice(last_key_).substr(shared);
-  return after_last && entry.key >= Slice(lost_end_) ? Status::Ok() : NotInOrder();
-}
-
-Status TableBuilder::NotInOrder() const {
-  return Status::Corruption("table " + std::to_string(file_number_) +
-                            ": keys to be written are not in order");
+  if (properties_.entries > 0 && entry.key.substr(shared) <= Slice(last_key_).substr(shared)) {
+    return Status::Corruption("table " + std::to_string(file_number_) +
+                              ": keys to be written are not in order");
+  }
+  return Status::Ok();
 }
 
 Status TableBuilder::CountUse(const Entry& entry) {
@@ -233,12 +200,10 @@ Status TableBuilder::WriteExpiryBlocks() {
 }
 
 Result<TableProperties> TableBuilder::Finish() {
-  CHECK(!nothing_yet());
+  CHECK(entries() > 0);
   if (!block_.empty()) RETURN_IF_ERROR(FinishBlock());
   properties_.data_bytes = offset_;
-  properties_.largest_key = lost_end_.empty() ? last_key_ : lost_end_;
-  // Up to the key behind x are all keys up to x.
-  if (lost_end_.ends_with('\0')) properties_.largest_key.pop_back();
+  properties_.largest_key = last_key_;
   for (const auto& [file, bytes] : value_uses_) properties_.value_uses.push_back({file, bytes});
   if (!expiry_.empty()) RETURN_IF_ERROR(WriteExpiryBlocks());
 
@@ -286,21 +251,15 @@ Status TableBuilder::WritePart(std::span<const Slice> pieces, int compression_le
   if (compressed_size == 0) {
     for (const Slice piece : pieces) end = std::copy(piece.begin(), piece.end(), end);
   }
+  *handle = {offset_, static_cast<uint64_t>(end - begin)};
   const CompressionType compressed =
       dictionary != nullptr ? CompressionType::kZstdWithDictionary : CompressionType::kZstd;
-  SealPart(end, compressed_size > 0 ? compressed : CompressionType::kNone, handle);
-  return Status::Ok();
-}
-
-// The part whose contents are in the buffer, behind what was there, up to `end`.
-void TableBuilder::SealPart(char* end, CompressionType type, BlockHandle* handle) {
-  const char* const begin = buffer_.get() + buffered_bytes_;
-  *handle = {offset_, static_cast<uint64_t>(end - begin)};
-  *end++ = static_cast<char>(type);
+  *end++ = static_cast<char>(compressed_size > 0 ? compressed : CompressionType::kNone);
   StoreFixed64(end,
                Hash(Slice(begin, static_cast<size_t>(end - begin)), PartSeed(file_seed_, offset_)));
   buffered_bytes_ += static_cast<size_t>(handle->size) + kTrailerBytes;
   offset_ = handle->end();
+  return Status::Ok();
 }
 
 // Past the buffer. What is compressed needs memory of its own, but only as much as it fills: pages

@@ -60,10 +60,7 @@ class TableBuilder {
   // REQUIRES: a put or a tombstone. kCorruption if its key is not greater than the one before:
   // what is merged here may come from a bad table.
   Status Add(const Entry& entry);
-  // What lies in [begin, end) could not be read, and `why`: a block says so instead (table_format.h). What stands between
-  // this and an other such that follows at once counts as lost as well. kCorruption as for Add.
-  Status AddLost(Slice begin, Slice end, Slice why);
-  // Writes the rest. REQUIRES: something was added.
+  // Writes the rest. REQUIRES: entries() > 0.
   Result<TableProperties> Finish();
 
   uint64_t entries() const { return properties_.entries; }
@@ -73,13 +70,11 @@ class TableBuilder {
   uint64_t EstimatedFileBytes() const;
 
  private:
-  bool nothing_yet() const { return offset_ == 0 && block_.empty(); }
   bool IsLarge(const Entry& entry) const { return entry.value.size() >= options_.block_bytes; }
 
   Status CheckEntry(const Entry& entry, size_t shared) const;
   Status CountUse(const Entry& entry);
   void Count(const Entry& entry);
-  Status NotInOrder() const;
   void BeginBlock(Slice separator);
   Status FinishBlock();
   Status WriteAlone(const Entry& entry);
@@ -92,7 +87,6 @@ class TableBuilder {
   // A part of the file, in pieces: contents, type, checksum.
   Status WritePart(std::span<const Slice> pieces, int compression_level, BlockHandle* handle,
                    const CompressionDictionary* dictionary = nullptr);
-  void SealPart(char* end, CompressionType type, BlockHandle* handle);
   Status WriteLargePart(std::span<const Slice> pieces, size_t size, int compression_level,
                         BlockHandle* handle);
   Status FlushBuffer();
@@ -120,7 +114,6 @@ class TableBuilder {
   TableProperties properties_;
   std::map<uint64_t, uint64_t> value_uses_;  // file -> bytes that entries refer to
   std::string last_key_;
-  std::string lost_end_;  // of what was lost, if nothing else was added since
 
   uint64_t offset_ = 0;  // where the next part begins; what is before may still be in the buffer
   std::unique_ptr<char[]> buffer_;

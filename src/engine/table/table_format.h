@@ -41,10 +41,6 @@
 //   Puts "ab" = "x" (tag 1, creates) and deletes "ac":
 //   00 02 15 01 6162 78   01 01 02 63   00000000 01000000
 //
-// A block of type kLost stands for entries that a merge could not read, and has the reason for its contents. Whoever
-// asks it for a key is told that; newer tables may know the key all the same. What it stands for is exactly what the
-// index leads to it: separators around it are not shortened, and its partition has no filter.
-//
 // The footer:
 //
 //   offset  size  field
@@ -83,7 +79,6 @@ enum class CompressionType : uint8_t {
   kNone = 0,
   kZstd = 1,                // one frame that tells its content's size
   kZstdWithDictionary = 2,  // the same, compressed with the table's dictionary; data blocks only
-  kLost = 3,                // no entries, but why there are none; data blocks only
 };
 static_assert(sizeof(CompressionType) == 1);
 

@@ -20,7 +20,7 @@ namespace varve {
 
 struct TableProperties {
   uint64_t entries = 0;
-  uint64_t tombstones = 0;      // without those right behind what was lost, which stay
+  uint64_t tombstones = 0;
   uint64_t expiring = 0;        // puts with an expiry
   int64_t first_expiry_ms = 0;  // of those, the earliest and the latest; 0 if there are none
   int64_t last_expiry_ms = 0;

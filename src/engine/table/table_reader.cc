@@ -279,7 +279,7 @@ Result<CompressionType> TableReader::VerifyPart(BlockHandle part, Slice stored) 
   }
   const auto type = static_cast<CompressionType>(covered.back());
   const bool needs_dictionary = type == CompressionType::kZstdWithDictionary;
-  if (type > CompressionType::kLost || (needs_dictionary && !dictionary_)) {
+  if (type > CompressionType::kZstdWithDictionary || (needs_dictionary && !dictionary_)) {
     return CorruptAt("unknown compression", part.offset);
   }
   return type;
@@ -288,7 +288,6 @@ Result<CompressionType> TableReader::VerifyPart(BlockHandle part, Slice stored) 
 Result<std::shared_ptr<const Block>> TableReader::DecompressBlock(BlockHandle handle,
                                                                   CompressionType type,
                                                                   Slice frame) const {
-  if (type == CompressionType::kLost) return Status::Corruption(std::string(frame));
   const std::optional<uint64_t> size = DecompressedSize(frame);
   if (!size || *size > kBlockBytesMax) return CorruptAt("block of unknown size", handle.offset);
   auto bytes = std::make_unique_for_overwrite<char[]>(static_cast<size_t>(*size));
@@ -306,13 +305,6 @@ Result<std::shared_ptr<const Block>> TableReader::MakeBlock(BlockHandle handle,
   std::shared_ptr<const Block> block = Block::Make(std::move(bytes), size);
   if (!block) return CorruptAt("malformed block", handle.offset);
   return block;
-}
-
-bool TableReader::IsLost(BlockHandle handle) const {
-  std::string stored(static_cast<size_t>(handle.size) + kTrailerBytes, '\0');
-  if (!ReadBytes(handle.offset, stored.size(), stored.data()).ok()) return false;
-  const Result<CompressionType> type = VerifyPart(handle, stored);
-  return type.ok() && *type == CompressionType::kLost;
 }
 
 Status TableReader::Verify() const {

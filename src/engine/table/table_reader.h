@@ -88,9 +88,6 @@ class TableReader {
   Result<std::shared_ptr<const Block>> DecodeBlock(BlockHandle handle, Slice stored) const;
   Result<std::shared_ptr<const Partition>> DecodePartition(size_t i, Slice stored) const;
 
-  // Whether the block stands for what was lost before the table was written: no damage of this file. Reads it once more.
-  bool IsLost(BlockHandle handle) const;
-
   // Reads all there is and checks it against its checksums. May wait for the disk.
   Status Verify() const;
   // The same in parts, partition after partition; adds to `bytes` what was read. A partition begins where the one before
@@ -131,7 +128,6 @@ class TableReader {
   Status VerifyStored(BlockHandle part) const;
   Result<std::shared_ptr<const Block>> MakeBlock(BlockHandle handle, std::unique_ptr<char[]> bytes,
                                                  size_t size) const;
-  // What was lost says so.
   Result<std::shared_ptr<const Block>> DecompressBlock(BlockHandle handle, CompressionType type,
                                                        Slice frame) const;
   Status CorruptAt(const char* what, uint64_t offset) const;

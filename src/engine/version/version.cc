@@ -22,8 +22,7 @@ Status CheckFile(const FileMeta& file, int level) {
   const char* what = nullptr;
   if (file.level != level) what = "is in another level";
   if (file.number == 0) what = "has no number";
-  // One without entries tells of what was lost.
-  if (file.size_bytes == 0) what = "is empty";
+  if (file.size_bytes == 0 || file.entries == 0) what = "is empty";
   if (file.smallest > file.largest) what = "ends before it begins";
   if (file.tombstones > file.entries) what = "has more tombstones than entries";
   if (file.expiring > file.entries) what = "has more expiring entries than entries";
