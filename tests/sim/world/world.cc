@@ -271,13 +271,15 @@ void World::Peace() {
   Settle();
   if (!powered()) return;
   const uint64_t group = instance_->engine().last_commit_group();
-  const bool everysec = mode_ == "everysec" || mode_ == "always";
+  const bool syncs_before = mode_ != "no";
   // Timers are due one after the other: the cron's ticks, too.
   for (int i = 0; i < 11 && powered(); ++i) {
     env_.AdvanceMs(100);
     Settle();
   }
-  if (powered() && everysec && !faulty_) Promise(group, true);
+  // A client may have changed it meanwhile.
+  const bool syncs = syncs_before && mode_ != "no";
+  if (powered() && syncs && !faulty_) Promise(group, true);
 }
 
 bool World::AllAnswered() const {
