@@ -325,7 +325,8 @@ class EngineImpl final : public Engine {
   void NoteLevel0Merge(const CompactionPlan& plan,
                        std::shared_ptr<const CompactionProgress> progress);
   void Compacted(const NextCompaction& next, const TableJobResult& result);
-  void CompactionFailed(const NextCompaction& next, const Status& status);
+  void CompactionFailed(const NextCompaction& next, const TableJobResult& result);
+  void LeaveAlone(uint64_t table, const Status& why);
   void CompactionEnded(const NextCompaction& next);
   void EndCompactionPause();
   void CompactionDone();
@@ -362,7 +363,7 @@ class EngineImpl final : public Engine {
     bool flushed = false;  // what was in memory when it was asked for is in tables
     bool running = false;  // a job of it
   };
-  NextCompaction PickForRange(const PolicyState& state);
+  NextCompaction PickForRange(PolicyState state);
   void EndRangesThrough();
   void EndRangeCompaction(const std::shared_ptr<RangeCompaction>& asked, const Status& outcome);
   void CancelRangeCompactions();
@@ -471,6 +472,10 @@ class EngineImpl final : public Engine {
   // --- Background ---
   std::set<uint64_t> busy_tables_;          // of the levels that a large compaction is at work in
   std::set<uint64_t> damaged_value_files_;  // as far as jobs have met what is damaged
+  // Tables that a compaction could not read, until the timer; and why, of the last one.
+  std::set<uint64_t> unreadable_tables_;
+  Status unreadable_because_;
+  Env::TimerId unreadable_timer_ = 0;
   bool flush_running_ = false;
   uint64_t flush_began_us_ = 0;
   bool compaction_running_ = false;

@@ -26,6 +26,8 @@ namespace varve {
 namespace {
 constexpr uint64_t kRetryDelayMs = 1000;
 constexpr uint64_t kCompactionRetryDelayMaxMs = 64'000;
+// A table that could not be read is left alone for so long. It may have been the cable.
+constexpr uint64_t kUnreadableMs = 10 * 60'000;
 // A manifest this much larger than its snapshot is begun anew.
 constexpr uint64_t kManifestBytesMin = 1u << 20;
 constexpr uint64_t kManifestGrowth = 4;
@@ -210,7 +212,8 @@ PolicyState EngineImpl::CompactionState(const std::set<uint64_t>& busy) const {
           .jobs_drop_expired = true,
           .short_of_room = !reserve_->status().ok(),
           .quiet = quiet_,
-          .damaged_value_files = &damaged_value_files_};
+          .damaged_value_files = &damaged_value_files_,
+          .unreadable_tables = &unreadable_tables_};
 }
 
 int64_t EngineImpl::CompactionNowMs() const { return env_.WallMs() - kExpiryGraceMs; }
@@ -282,11 +285,12 @@ void EngineImpl::NoteLevel0Merge(const CompactionPlan& plan,
   merge.progress = std::move(progress);
 }
 
-void EngineImpl::CompactionFailed(const NextCompaction& next, const Status& status) {
-  NoteError("compaction", status);
+void EngineImpl::CompactionFailed(const NextCompaction& next, const TableJobResult& result) {
+  NoteError("compaction", result.status);
   CompactionEnded(next);
+  if (result.unreadable_table != 0) LeaveAlone(result.unreadable_table, result.status);
   if (next.asked) {
-    EndRangeCompaction(next.asked, status);
+    EndRangeCompaction(next.asked, result.status);
     return MaybeCompact();
   }
   if (compaction_retry_timer_ != 0) return;
@@ -301,8 +305,21 @@ void EngineImpl::CompactionFailed(const NextCompaction& next, const Status& stat
       });
 }
 
+// What can be compacted without it goes on: see picker.h.
+void EngineImpl::LeaveAlone(uint64_t table, const Status& why) {
+  unreadable_tables_.insert(table);
+  unreadable_because_ = why;
+  if (unreadable_timer_ != 0) return;
+  unreadable_timer_ = env_.RunAfter(kUnreadableMs, [this, alive = alive()] {
+    if (alive.expired()) return;
+    unreadable_timer_ = 0;
+    unreadable_tables_.clear();
+    MaybeCompact();
+  });
+}
+
 void EngineImpl::Compacted(const NextCompaction& next, const TableJobResult& result) {
-  if (!result.status.ok()) return CompactionFailed(next, result.status);
+  if (!result.status.ok()) return CompactionFailed(next, result);
   const CompactionPlan& plan = *next.plan;
   compaction_retry_delay_ms_ = kRetryDelayMs;
   const bool read = !plan.trivial_move && !plan.drop_only;
@@ -393,6 +410,7 @@ void EngineImpl::RemoveTables(const FileList& files) {
     table_cache_.Erase(file->number);
     expiry_cursors_.erase(file->number);
     block_cache_.EraseFile(file->number);
+    unreadable_tables_.erase(file->number);
     RemoveUnlessPinned(file->number, file->size_bytes, table_directory().PathOf(file->number));
   }
 }

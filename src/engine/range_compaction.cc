@@ -4,7 +4,8 @@
 //   flushed     the range knows which tables were there, and takes its turns
 //   running     one job of it, of bounded size: a plan of the policy for this range (compaction/range.h)
 //     installed   the range has come further; flushed again
-//     failed      over, with the job's error: what cannot be read now could not be read the next time either
+//     failed      over, with the job's error: what cannot be read now could not be read the next time either. Whoever asks
+//                 anew has it tried anew, whatever the policy's jobs leave alone
 //   through     the policy has no plan for it any more: `done`
 //   Close       over, with kAborted
 //
@@ -39,7 +40,8 @@ void EngineImpl::Compact(Slice lower, Slice upper, std::function<void(Status)> d
   });
 }
 
-EngineImpl::NextCompaction EngineImpl::PickForRange(const PolicyState& state) {
+EngineImpl::NextCompaction EngineImpl::PickForRange(PolicyState state) {
+  state.unreadable_tables = nullptr;
   const CompactionPolicy& policy = PolicyOf(options_.compaction_policy);
   for (size_t n = range_compactions_.size(); n > 0; --n) {
     const std::shared_ptr<RangeCompaction> asked = range_compactions_.front();
@@ -57,7 +59,8 @@ EngineImpl::NextCompaction EngineImpl::PickForRange(const PolicyState& state) {
 void EngineImpl::EndRangesThrough() {
   if (range_compactions_.empty()) return;
   static const std::set<uint64_t> kNothingBusy;
-  const PolicyState state = CompactionState(kNothingBusy);
+  PolicyState state = CompactionState(kNothingBusy);
+  state.unreadable_tables = nullptr;
   const CompactionPolicy& policy = PolicyOf(options_.compaction_policy);
   std::vector<std::shared_ptr<RangeCompaction>> through;
   for (const std::shared_ptr<RangeCompaction>& asked : range_compactions_) {

@@ -389,9 +389,12 @@ TableJobResult RunCompaction(const TableJobContext& context, const CompactionInp
   // One source each: they read ahead, and a shared one would lose its place.
   std::vector<std::unique_ptr<DirectBlockSource>> sources;
   std::vector<std::unique_ptr<EntryIterator>> children;
+  std::vector<const LevelIterator<Direction::kForward>*> runs;  // the same
   const auto add = [&](LevelTables run) {
     sources.push_back(std::make_unique<DirectBlockSource>(context.tables()));
-    children.push_back(std::make_unique<LevelIterator<Direction::kForward>>(run, *sources.back()));
+    auto child = std::make_unique<LevelIterator<Direction::kForward>>(run, *sources.back());
+    runs.push_back(child.get());
+    children.push_back(std::move(child));
   };
   // Newest first: tables of level 0 one by one, those of another level as the run they are.
   const FileList& of_plan = inputs.plan.inputs;
@@ -408,6 +411,9 @@ TableJobResult RunCompaction(const TableJobContext& context, const CompactionInp
   Compaction compaction(context, inputs, progress, &result);
   result.status = compaction.Run(merge);
   if (!result.status.ok()) compaction.RemoveAll();
+  for (const auto* run : runs) {
+    if (!run->status().ok()) result.unreadable_table = run->table().number;
+  }
   return result;
 }
 

@@ -57,6 +57,8 @@ struct TableJobResult {
   uint64_t value_bytes_written = 0;  // of these
   uint64_t entries_dropped = 0;
   uint64_t dictionaries = 0;  // outputs that have one
+  // The input that a compaction has failed by; 0: it has not failed, or by something else.
+  uint64_t unreadable_table = 0;
   // Value files out of which something damaged could not be moved, and what was said of the last.
   std::set<uint64_t> damaged_value_files;
   Status damage;

@@ -81,7 +81,8 @@ Plan LeveledPicker::TowardsOneRun(CompactionReason reason) const {
     if (files.empty()) continue;
     Plan plan = PushDown(level, 0, reason);
     // Moved as it is, a table would keep what a job could drop.
-    if (plan && plan->trivial_move && files[0]->tombstones > 0) plan->trivial_move = false;
+    const bool read = files[0]->tombstones > 0 && !state_.IsUnreadable(*files[0]);
+    if (plan && plan->trivial_move && read) plan->trivial_move = false;
     return plan;
   }
   return CleanInPlace(targets_.last, reason);
@@ -121,14 +122,20 @@ Plan LeveledPicker::MergeLevel0(FileList tables, CompactionReason reason) const 
   if (AnyBusy(version_.level(0))) return std::nullopt;
   CompactionPlan plan{.level = 0,
                       .output_level = OutputOfLevel0(),
-                      .inputs = std::move(tables),
+                      .inputs = OldestToMerge(std::move(tables)),
                       .next_inputs = {},
                       .reason = reason};
-  if (StagingPays(plan.inputs, plan.output_level, reason)) --plan.output_level;
-  const KeyRange range = RangeOf(plan.inputs);
-  plan.next_inputs = version_.Overlapping(plan.output_level, range.smallest, range.largest);
-  if (AnyBusy(plan.next_inputs)) return std::nullopt;
-  plan.trivial_move = plan.inputs.size() == 1 && plan.next_inputs.empty();
+  const auto lead_to = [this, &plan](int level) {
+    const KeyRange range = RangeOf(plan.inputs);
+    plan.output_level = level;
+    plan.next_inputs = version_.Overlapping(level, range.smallest, range.largest);
+    plan.trivial_move = plan.inputs.size() == 1 && plan.next_inputs.empty();
+  };
+  const bool staged = StagingPays(plan.inputs, plan.output_level, reason);
+  lead_to(plan.output_level - (staged ? 1 : 0));
+  // Further up everything is empty: level 0 can always go there, and on from there around what cannot be read.
+  if (state_.ReadsUnreadable(plan) && plan.output_level > 1) lead_to(plan.output_level - 1);
+  if (AnyBusy(plan.next_inputs) || state_.ReadsUnreadable(plan)) return std::nullopt;
   return plan;
 }
 

@@ -175,8 +175,17 @@ Picker::Plan Picker::DownOrInPlace(int level, size_t index, CompactionReason rea
   return met <= pushes_.push_bytes_max ? PushDown(level, index, reason) : std::nullopt;
 }
 
+FileList Picker::OldestToMerge(FileList tables) const {
+  const auto oldest_unreadable =
+      std::find_if(tables.rbegin(), tables.rend(),
+                   [this](const FileRef& table) { return state_.IsUnreadable(*table); });
+  if (oldest_unreadable == tables.rend()) return tables;
+  if (oldest_unreadable == tables.rbegin()) return {tables.back()};
+  return {oldest_unreadable.base(), tables.end()};
+}
+
 Picker::Plan Picker::InPlace(const FileRef& file, CompactionReason reason) const {
-  if (IsBusy(file)) return std::nullopt;
+  if (IsBusy(file) || state_.IsUnreadable(*file)) return std::nullopt;
   return CompactionPlan{.level = file->level,
                         .output_level = file->level,
                         .inputs = {file},
@@ -209,6 +218,7 @@ Picker::Plan Picker::PushDown(int level, size_t index, CompactionReason reason) 
                       .reason = reason};
   if (AnyBusy(plan)) return std::nullopt;
   plan.trivial_move = plan.next_inputs.empty();
+  if (state_.ReadsUnreadable(plan)) return std::nullopt;
   if (plan.trivial_move && MayBeWrittenOver(*file, next)) return std::nullopt;
   if (!plan.trivial_move) Widen(index, &plan);
   return plan;
@@ -240,7 +250,7 @@ void Picker::Widen(size_t index, CompactionPlan* plan) const {
     const FileList meets = version_.Overlapping(
         plan->output_level, std::min(file->smallest, plan->inputs.front()->smallest),
         std::max(file->largest, plan->inputs.back()->largest));
-    if (IsBusy(file) || meets.size() != plan->next_inputs.size() ||
+    if (IsBusy(file) || state_.IsUnreadable(*file) || meets.size() != plan->next_inputs.size() ||
         bytes + file->size_bytes > bytes_max()) {
       return false;
     }

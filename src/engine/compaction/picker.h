@@ -23,6 +23,10 @@
 // Jobs at the same time: a plan takes all tables of its output level that meet its range, and none
 // that is busy. So two jobs never write into the same range. Level 0 has one job at most.
 //
+// Tables that cannot be read stay where they are, with what lies above them and meets them, and all others are compacted
+// around them. Only out of level 0 they move, and what would have to be merged into them stays a level above: writers
+// do not wait for what may never come.
+//
 // Threads: any; a picker lives for one call.
 #pragma once
 
@@ -75,6 +79,8 @@ class Picker {
   Plan InPlace(const FileRef& file, CompactionReason reason) const;
   // REQUIRES: level >= 1, and it is not the last.
   Plan PushDown(int level, size_t index, CompactionReason reason) const;
+  // Of tables of level 0, newest first, as many of the oldest as can be read; or the oldest alone, if that one cannot.
+  FileList OldestToMerge(FileList tables) const;
   // Where a push out of `level` leads: the next level, or the next one that is not empty.
   int NextLevel(int level) const;
   // The first table of `level` that holds a tombstone or what is dead, rewritten.

@@ -1,6 +1,8 @@
 // engine/compaction/policy.cc: the policies by name, and plans as text.
 #include "engine/compaction/policy.h"
 
+#include <algorithm>
+
 #include "engine/compaction/leveled.h"
 #include "engine/compaction/tiered.h"
 
@@ -40,6 +42,15 @@ std::optional<PolicyKind> ParsePolicyKind(Slice name) {
     if (name == ToString(kind)) return kind;
   }
   return std::nullopt;
+}
+
+bool PolicyState::ReadsUnreadable(const CompactionPlan& plan) const {
+  if (unreadable_tables == nullptr || plan.trivial_move || plan.drop_only) return false;
+  const auto any = [this](const FileList& tables) {
+    return std::any_of(tables.begin(), tables.end(),
+                       [this](const FileRef& table) { return IsUnreadable(*table); });
+  };
+  return any(plan.inputs) || any(plan.next_inputs);
 }
 
 // --- Plans as text ---

@@ -82,6 +82,14 @@ struct PolicyState {
   bool quiet = false;
   // Value files that hold something damaged, which cannot be moved: they are not to be emptied. May be null.
   const std::set<uint64_t>* damaged_value_files = nullptr;
+  // Tables that could not be read: no plan reads one of them. It may move, and it may be dropped. May be null.
+  const std::set<uint64_t>* unreadable_tables = nullptr;
+
+  bool IsUnreadable(const FileMeta& table) const {
+    return unreadable_tables != nullptr && unreadable_tables->contains(table.number);
+  }
+  // Whether its job would fail.
+  bool ReadsUnreadable(const CompactionPlan& plan) const;
 };
 
 class CompactionPolicy {

@@ -78,11 +78,11 @@ class TieredPicker final : public Picker {
     size_t run = 0;
     size_t begin = 0;
     size_t end = 0;
-    bool too_large = false;  // for one job
-    double cost = 0;         // bytes of the oldest run for each byte that is merged into it
+    bool unfit = false;  // for one job: too large, or not to be read
+    double cost = 0;     // bytes of the oldest run for each byte that is merged into it
 
     bool operator<(const Part& other) const {
-      return std::tie(too_large, cost) < std::tie(other.too_large, other.cost);
+      return std::tie(unfit, cost) < std::tie(other.unfit, other.cost);
     }
   };
 
@@ -105,6 +105,8 @@ class TieredPicker final : public Picker {
   Part CheapestPart(size_t run, size_t oldest) const;
   Part Weigh(size_t run, size_t oldest, size_t begin, size_t end) const;
   void Widen(size_t oldest, Part* part) const;
+  // Whether a job that merges `range` of these runs would have to read a table that cannot be read.
+  bool AnyUnreadable(size_t newest, size_t oldest, const KeyRange& range) const;
   // Grows `range` over the tables that it meets in a run. Returns their bytes.
   uint64_t Grow(size_t run, KeyRange* range) const;
 
@@ -159,7 +161,7 @@ Plan TieredPicker::MergeLevel0(FileList tables, CompactionReason reason) const {
   if (newest_level == 1) return MakeRoom();
   CompactionPlan plan{.level = 0,
                       .output_level = newest_level - 1,
-                      .inputs = std::move(tables),
+                      .inputs = OldestToMerge(std::move(tables)),
                       .next_inputs = {},
                       .reason = reason};
   plan.trivial_move = AreDisjoint(plan.inputs);
@@ -287,6 +289,7 @@ CompactionPlan TieredPicker::EmptyPlan(size_t newest, size_t oldest,
 Plan TieredPicker::Finished(CompactionPlan plan) const {
   if (AnyBusy(plan)) return std::nullopt;
   plan.trivial_move = plan.next_inputs.empty() && AreDisjoint(plan.inputs);
+  if (state_.ReadsUnreadable(plan)) return std::nullopt;
   return plan;
 }
 
@@ -306,7 +309,7 @@ TieredPicker::Part TieredPicker::Weigh(size_t run, size_t oldest, size_t begin, 
   uint64_t merged = 0;
   for (size_t i = run; i < oldest; ++i) merged += Grow(i, &range);
   const uint64_t met = BytesMet(oldest, range);
-  return {run, begin, end, merged + met > bytes_max(),
+  return {run, begin, end, merged + met > bytes_max() || AnyUnreadable(run, oldest, range),
           static_cast<double>(met) / static_cast<double>(merged)};
 }
 
@@ -316,8 +319,19 @@ void TieredPicker::Widen(size_t oldest, Part* part) const {
   while (part->end + 1 < beyond) {
     const size_t middle = part->end + (beyond - part->end) / 2;
     const Part wider = Weigh(part->run, oldest, part->begin, middle);
-    wider.too_large ? beyond = middle : part->end = middle;
+    wider.unfit ? beyond = middle : part->end = middle;
   }
+}
+
+bool TieredPicker::AnyUnreadable(size_t newest, size_t oldest, const KeyRange& range) const {
+  if (state_.unreadable_tables == nullptr || state_.unreadable_tables->empty()) return false;
+  for (size_t run = newest; run <= oldest; ++run) {
+    for (const FileRef& table :
+         version_.Overlapping(runs_[run].level, range.smallest, range.largest)) {
+      if (state_.IsUnreadable(*table)) return true;
+    }
+  }
+  return false;
 }
 
 uint64_t TieredPicker::Grow(size_t run, KeyRange* range) const {

@@ -33,6 +33,9 @@ class LevelIterator final : public EntryIterator {
   Status status() const override { return table_ ? table_->status() : Status::Ok(); }
   const Entry& entry() const override { return table_->entry(); }
 
+  // The one that the walk is in, or ended in. REQUIRES: Valid(), or an error.
+  const FileMeta& table() const { return *tables_[table_index_]; }
+
  private:
   // Makes table `i` the current one, or none if there is no such table.
   bool Enter(size_t i);

@@ -6,7 +6,7 @@
 //   L1: 5 a-c 10t*
 //
 // number, key range, size in bytes (kTableBytes if none is given) and marks:
-//   t more than half tombstones    T more than three quarters    e expired as a whole    * busy
+//   t more than half tombstones    T more than three quarters    e expired as a whole    * busy    ! unreadable
 // Every table has 100 entries. A plan is text as CompactionPlan::ToString has it, or "nothing".
 // What a plan makes is drawn as one table of all its inputs' bytes, as if nothing shadowed
 // anything.
@@ -63,7 +63,13 @@ class DrawnTree {
   }
 
   PolicyState state() const {
-    return {options, busy, dead_prefixes, kNowMs, jobs_drop_expired, short_of_room};
+    return {.options = options,
+            .busy = busy,
+            .dead_prefixes = dead_prefixes,
+            .now_ms = kNowMs,
+            .jobs_drop_expired = jobs_drop_expired,
+            .short_of_room = short_of_room,
+            .unreadable_tables = &unreadable};
   }
 
   std::string Pick(const CompactionPolicy& policy) const {
@@ -123,6 +129,7 @@ class DrawnTree {
 
   Options options;
   std::set<uint64_t> busy;
+  std::set<uint64_t> unreadable;
   DeadPrefixes dead_prefixes;
   std::shared_ptr<const Version> version;
   bool jobs_drop_expired = true;
@@ -149,6 +156,7 @@ class DrawnTree {
       if (mark == 't') file->tombstones = 51;
       if (mark == 'T') file->tombstones = 76;
       if (mark == '*') busy.insert(file->number);
+      if (mark == '!') unreadable.insert(file->number);
       if (mark == 'e') {
         file->expiring = 100;
         file->first_expiry_ms = 1;

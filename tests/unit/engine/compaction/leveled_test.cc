@@ -140,6 +140,38 @@ TEST_CASE("leveled: tables that are tiny beside the base are merged with each ot
   });
 }
 
+TEST_CASE("leveled: what cannot be read is gone around") {
+  RunCases({
+      {"level 0 stays above it", "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL6: 8 a-b, 9 c-d !",
+       "L0 -> L5, count: 4 3 2 1"},
+      {"and is merged there", "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL5: 7 a-z 5\nL6: 8 a-b, 9 c-d 90!",
+       "L0 -> L5, count: 4 3 2 1 + 7"},
+      {"or above that", "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL5: 7 a-z 5!\nL6: 8 a-b, 9 c-d 90",
+       "L0 -> L4, count: 4 3 2 1"},
+      {"what it does not meet goes on", "L0: 4 a-b, 3 a-b, 2 a-b, 1 a-b\nL6: 8 a-b, 9 c-d !",
+       "L0 -> L6, count: 4 3 2 1 + 8"},
+      {"no level is left", "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL1: 7 a-z 5!\nL6: 9 a-z 90", "nothing"},
+      {"in level 0: the older ones first", "L0: 4 a-z, 3 a-z !, 2 a-z, 1 a-z\nL6: 9 a-z 20",
+       "L0 -> L6, count: 2 1 + 9"},
+      {"then it moves", "L0: 5 a-z, 4 a-z, 3 a-z, 2 a-z !\nL6: 9 a-z 20",
+       "L0 -> L5, count, move: 2"},
+      {"and the newer ones stay above it",
+       "L0: 5 a-z, 4 a-z, 3 a-z, 2 a-z\nL5: 1 a-z !\nL6: 9 a-z 20", "L0 -> L4, count: 5 4 3 2"},
+      {"another table is pushed", "L5: 1 a-b 60!, 2 c-d 60\nL6: 8 a-b 200, 9 c-d 300",
+       "L5 -> L6, size: 2 + 9"},
+      {"into another table", "L5: 1 a-b 60, 2 c-d 60\nL6: 8 a-b 200!, 9 c-d 300",
+       "L5 -> L6, size: 2 + 9"},
+      {"but it may move", "L5: 1 a-b 60, 2 c-d 60!\nL6: 8 a-b 200, 9 e-f 300",
+       "L5 -> L6, size, move: 2"},
+      {"no neighbour is taken along", "L5: 1 a-a 30!, 2 b-b 30, 3 c-c 30\nL6: 8 a-d 20, 9 e-f 400",
+       "L5 -> L6, size: 2 3 + 8"},
+      {"nor rewritten for its tombstones", "L6: 8 a-b t!, 9 c-d t", "L6, tombstones: 9"},
+  });
+  DrawnTree dead("L6: 8 pa-pb !");
+  dead.dead_prefixes.Add("p", 100);
+  CHECK(dead.Pick(kPolicy) == "L6, dead prefix, drop: 8");
+}
+
 TEST_CASE("leveled: it goes on from what another policy left") {
   RunCases({
       {"the deepest level is the last", "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z\nL31: 9 a-z 90",

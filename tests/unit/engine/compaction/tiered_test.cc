@@ -51,6 +51,30 @@ TEST_CASE("tiered: level 0 goes by its count, and becomes the newest run") {
   RunCases(kLazy, cases);
 }
 
+TEST_CASE("tiered: what cannot be read is gone around") {
+  const std::vector<Case> cases = {
+      {"level 0: the older ones first", "L0: 4 a-z, 3 a-z !, 2 a-z, 1 a-z\nL31: 9 a-z 4000",
+       "L0 -> L30, count: 2 1"},
+      {"then it becomes a run", "L0: 5 a-z, 4 a-z, 3 a-z, 2 a-z !\nL31: 9 a-z 4000",
+       "L0 -> L30, count, move: 2"},
+      {"and the newer ones one above it",
+       "L0: 5 a-z, 4 a-z, 3 a-z, 2 a-z\nL30: 1 a-z !\nL31: 9 a-z 4000",
+       "L0 -> L29, count: 5 4 3 2"},
+      {"a tier that has one waits",
+       "L27: 1 a-z 20\nL28: 2 a-z 20\nL29: 3 a-z 20!\nL30: 4 a-z 20\nL31: 9 a-z 4000", "nothing"},
+  };
+  RunCases(kTiered, cases);
+  // Nine runs, of which eight may be: two that can be read become one.
+  DrawnTree many(
+      "L20: 1 a-z 20\nL21: 2 a-z 18!\nL22: 3 a-z 500\nL23: 4 a-z 500\nL24: 5 a-z 9000\n"
+      "L25: 6 a-z 90000\nL26: 7 a-z 900000\nL27: 8 a-z 9000000\nL28: 9 a-z 90000000");
+  many.options.runs_max = 8;
+  CHECK(many.Pick(kTiered) == "L22 -> L23, runs: 3 + 4");
+  // A part of the last run cannot be taken; another one can, though it costs more.
+  CHECK(DrawnTree("L30: 1 a-b 50, 2 c-d 40\nL31: 8 a-b 50!, 9 c-d 60").Pick(kLazy) ==
+        "L30 -> L31, size: 2 + 9");
+}
+
 TEST_CASE("tiered: where no level is left for a new run, the others sink") {
   DrawnTree tree(
       "L0: 4 a-z, 3 a-z, 2 a-z, 1 a-z\n"
