@@ -15,56 +15,19 @@
 #include <atomic>
 #include <cstdlib>
 #include <ctime>
-#include <optional>
 #include <set>
 #include <thread>
 
 #include "base/log.h"
 #include "env/background.h"
+#include "tests/support/posix_world.h"
 
 #include <doctest/doctest.h>
 
 namespace varve {
 namespace {
 
-// A loop, an Env on it, and a directory that goes away with them.
-class World {
- public:
-  explicit World(const PosixEnvOptions& options = {}) {
-    char name[] = "/tmp/varve-env-XXXXXX";
-    directory_ = mkdtemp(name);
-    REQUIRE(uv_loop_init(&loop_) == 0);
-    env_.emplace(&loop_, options);
-  }
-  ~World() {
-    if (!env_.has_value()) env_.emplace(&loop_);
-    const Result<std::vector<std::string>> names = env_->List(directory_);
-    for (const std::string& name : *names) (void)env_->Remove(Path(name));
-    Close();
-    CHECK(uv_loop_close(&loop_) == 0);  // no handle was left behind
-    rmdir(directory_.c_str());
-  }
-  void Close() { env_.reset(); }
-
-  std::string Path(const std::string& name) const { return directory_ + "/" + name; }
-  std::unique_ptr<File> Create(const std::string& name) {
-    Result<std::unique_ptr<File>> file = env_->Open(Path(name), OpenMode::kCreate);
-    REQUIRE(file.ok());
-    return std::move(*file);
-  }
-  void RunAll() {
-    env_->RunUntil([this] { return env_->pending_jobs() == 0; });
-  }
-
-  Env& env() { return *env_; }
-  uv_loop_t* loop() { return &loop_; }
-  const std::string& directory() const { return directory_; }
-
- private:
-  std::string directory_;
-  uv_loop_t loop_;
-  std::optional<PosixEnv> env_;
-};
+using World = PosixWorld;
 
 bool Contains(Slice text, Slice part) { return text.find(part) != Slice::npos; }
 
