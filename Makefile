@@ -93,17 +93,18 @@ library_sources := $(filter-out src/tools/%,$(sources))
 support_sources := $(call find,tests/support)
 world_sources := $(call find,tests/sim/world)
 unit_sources := $(filter-out $(world_sources),$(call find,tests/unit tests/sim))
+call_sources := $(call find,tests/calls) tests/unit/main.cc
 client_sources := $(call find,tests/integration tests/crash)
 bench_sources := $(call find,tests/bench)
 fuzz_driver := tests/fuzz/driver.cc
 fuzz_sources := $(filter-out $(fuzz_driver),$(call find,tests/fuzz))
 load_sources := $(call find,utils/load)
 load_parts := $(filter-out utils/load/load.cc,$(load_sources))
-test_sources := $(support_sources) $(unit_sources) $(world_sources) $(client_sources) $(bench_sources) \
+test_sources := $(support_sources) $(unit_sources) $(call_sources) $(world_sources) $(client_sources) $(bench_sources) \
                 $(fuzz_sources) $(fuzz_driver) $(load_sources)
 
 programs := $(if $(server_main),$(B)/varve-server) $(if $(tool_sources),$(B)/varve-tool)
-test_programs := $(B)/varve-unit-tests $(B)/varve-sim $(B)/varve-sim-planted $(B)/varve-load \
+test_programs := $(B)/varve-unit-tests $(B)/varve-call-tests $(B)/varve-sim $(B)/varve-sim-planted $(B)/varve-load \
                  $(foreach s,$(client_sources),$(B)/tests/$(basename $(notdir $(s)))) \
                  $(foreach s,$(fuzz_sources),$(B)/fuzz/$(basename $(notdir $(s))))
 
@@ -160,6 +161,12 @@ $(B)/varve-tool: $(call objects,$(tool_sources)) $(B)/libvarve.a
 $(B)/varve-unit-tests: $(call objects,$(unit_sources) $(support_sources) $(load_parts)) \
                        $(B)/libvarve.a
 	$(call say,LINK,$@)$(link)
+
+# Tests that have system calls fail: these go through tests/calls/failing_calls.cc.
+wrapped_calls := access close closedir fallocate fdatasync flock fstat fsync ftruncate link mkdir open opendir pread preadv2 \
+            pwrite pwritev readdir rename rmdir stat statvfs unlink io_uring_queue_init io_uring_submit_and_wait
+$(B)/varve-call-tests: $(call objects,$(call_sources)) $(B)/libvarve.a
+	$(call say,LINK,$@)$(link) $(addprefix -Wl$(comma)--wrap=,$(wrapped_calls))
 
 $(B)/varve-sim: $(call objects,$(world_sources)) $(B)/libvarve.a
 	$(call say,LINK,$@)$(link)

@@ -119,6 +119,7 @@ class Env {
   virtual Status SyncDirectory(const std::string& path) = 0;
   // Plain names, no "." or "..", sorted.
   virtual Result<std::vector<std::string>> List(const std::string& path) = 0;
+  // False only if nothing is there; what cannot be looked at may be, and its user gets the error.
   virtual bool Exists(const std::string& path) = 0;
   // Of the file system that `directory` is on. A quota does not show here.
   virtual Result<DiskSpace> Space(const std::string& directory) = 0;

@@ -28,6 +28,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "env/posix_file.h"
+#include "env/uninterrupted.h"
 
 namespace varve {
 
@@ -51,14 +52,14 @@ Result<std::unique_ptr<File>> PosixEnv::Open(const std::string& path, OpenMode m
 }
 
 Status PosixEnv::Rename(const std::string& from, const std::string& to) {
-  if (rename(from.c_str(), to.c_str()) < 0) {
+  if (Uninterrupted([&] { return rename(from.c_str(), to.c_str()); }) < 0) {
     return Status::FromErrno(errno, from, "rename to " + to);
   }
   return Status::Ok();
 }
 
 Status PosixEnv::Link(const std::string& from, const std::string& to) {
-  if (link(from.c_str(), to.c_str()) == 0) return Status::Ok();
+  if (Uninterrupted([&] { return link(from.c_str(), to.c_str()); }) == 0) return Status::Ok();
   const int error = errno;
   Status status = Status::FromErrno(error, from, "link to " + to);
   switch (error) {
@@ -72,33 +73,32 @@ Status PosixEnv::Link(const std::string& from, const std::string& to) {
 }
 
 Status PosixEnv::Remove(const std::string& path) {
-  if (unlink(path.c_str()) == 0) return Status::Ok();
+  if (Uninterrupted([&] { return unlink(path.c_str()); }) == 0) return Status::Ok();
   if (errno == ENOENT) return {StatusCode::kNotFound, path + ": no such file"};
   return Status::FromErrno(errno, path, "remove");
 }
 
 Status PosixEnv::CreateDirectory(const std::string& path) {
-  if (mkdir(path.c_str(), 0750) == 0) return Status::Ok();
+  if (Uninterrupted([&] { return mkdir(path.c_str(), 0750); }) == 0) return Status::Ok();
   const int error = errno;
   struct stat about {};
-  if (error == EEXIST && stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode)) {
+  const auto look = [&] { return stat(path.c_str(), &about); };
+  if (error == EEXIST && Uninterrupted(look) == 0 && S_ISDIR(about.st_mode)) {
     return Status::Ok();
   }
   return Status::FromErrno(error, path, "create directory");
 }
 
 Status PosixEnv::RemoveDirectory(const std::string& path) {
-  if (rmdir(path.c_str()) == 0) return Status::Ok();
+  if (Uninterrupted([&] { return rmdir(path.c_str()); }) == 0) return Status::Ok();
   return Status::FromErrno(errno, path, "remove directory");
 }
 
 Status PosixEnv::SyncDirectory(const std::string& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int descriptor =
+      Uninterrupted([&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   if (descriptor < 0) return Status::FromErrno(errno, path, "open directory");
-  int result = 0;
-  do {
-    result = fsync(descriptor);
-  } while (result < 0 && errno == EINTR);
+  const int result = Uninterrupted([&] { return fsync(descriptor); });
   const int error = errno;
   close(descriptor);
   // EINVAL: a file system that cannot sync directories at all. There is nothing better to be had.
@@ -107,7 +107,7 @@ Status PosixEnv::SyncDirectory(const std::string& path) {
 }
 
 Result<std::vector<std::string>> PosixEnv::List(const std::string& path) {
-  DIR* directory = opendir(path.c_str());
+  DIR* directory = Uninterrupted([&] { return opendir(path.c_str()); });
   if (directory == nullptr) {
     if (errno == ENOENT) return Status(StatusCode::kNotFound, path + ": no such directory");
     return Status::FromErrno(errno, path, "open directory");
@@ -126,11 +126,13 @@ Result<std::vector<std::string>> PosixEnv::List(const std::string& path) {
   return names;
 }
 
-bool PosixEnv::Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+bool PosixEnv::Exists(const std::string& path) {
+  return access(path.c_str(), F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
 
 Result<DiskSpace> PosixEnv::Space(const std::string& directory) {
   struct statvfs about {};
-  if (statvfs(directory.c_str(), &about) < 0) {
+  if (Uninterrupted([&] { return statvfs(directory.c_str(), &about); }) < 0) {
     return Status::FromErrno(errno, directory, "file system");
   }
   const uint64_t unit = about.f_frsize;

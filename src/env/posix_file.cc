@@ -17,18 +17,11 @@
 
 #include "base/numbers.h"
 #include "env/background.h"
+#include "env/uninterrupted.h"
 
 namespace varve {
 
 namespace {
-
-// Repeats a system call for as long as signals interrupt it.
-template <typename Call>
-auto Uninterrupted(Call call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
-}
 
 // Preallocate writes its zeros from here. Not const: so it takes no room in the binary.
 constexpr size_t kZeroChunkBytes = size_t{128} << 10;  // between two offers of the core
