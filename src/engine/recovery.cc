@@ -52,6 +52,8 @@ EngineImpl::EngineImpl(const Options& options, Env& env)
 EngineImpl::~EngineImpl() {
   *alive_ = false;
   alive_.reset();
+  // They read what is freed next. What they bring is for nobody.
+  env_.RunUntil([this] { return env_.pending_jobs() == 0; });
   // Superseded records are their generation's alone.
   std::vector<const Generation*> generations = {active_.get()};
   for (const auto& generation : frozen_) generations.push_back(generation.get());
