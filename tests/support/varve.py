@@ -36,9 +36,11 @@ def free_port():
 
 
 class Server:
-    """A server process on a data directory that outlives its restarts, but not close()."""
+    """A server process on a data directory that outlives its restarts, but not close(). `wrapper`
+    is a command that becomes the server, as prlimit does."""
 
-    def __init__(self, flags=()):
+    def __init__(self, flags=(), wrapper=()):
+        self.wrapper = list(wrapper)
         self.program = os.environ.get("VARVE_SERVER", "build/varve-server")
         self.flags = list(flags)
         self.dir = tempfile.mkdtemp(prefix="varve-test-")
@@ -60,7 +62,7 @@ class Server:
             self.port = free_port()
             with open(self.log_path, "ab") as log:
                 self.process = subprocess.Popen(
-                    [self.program, "--port", str(self.port), "--bind", "127.0.0.1",
+                    self.wrapper + [self.program, "--port", str(self.port), "--bind", "127.0.0.1",
                      "--dir", self.data_dir] + self.flags,
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             if self._wait_until_ready():
