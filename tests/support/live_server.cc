@@ -101,8 +101,10 @@ bool LiveServer::Start(const std::vector<std::string>& flags) {
 void LiveServer::Launch(const std::vector<std::string>& flags) {
   CHECK(pid_ == 0);
   port_ = FreePort();
-  std::vector<std::string> words = {program_,    "--port", std::to_string(port_), "--bind",
-                                    "127.0.0.1", "--dir",  data_directory()};
+  std::vector<std::string> words = {program_};
+  if (std::filesystem::exists(config_path())) words.push_back(config_path());
+  words.insert(words.end(), {"--port", std::to_string(port_), "--bind", "127.0.0.1",  //
+                             "--dir", data_directory()});
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());

@@ -46,9 +46,11 @@ class LiveServer {
   int exit_code() const { return exit_code_; }
   int port() const { return port_; }
   pid_t pid() const { return pid_; }
-  // All that belongs to this server: data/, server.log.
+  // All that belongs to this server: data/, server.log, varve.conf.
   const std::string& directory() const { return directory_; }
   std::string data_directory() const { return directory_ + "/data"; }
+  // The server is started with this file if it is there; flags override it.
+  std::string config_path() const { return directory_ + "/varve.conf"; }
   std::string LogTail() const;
   void KeepDirectory() { keep_directory_ = true; }
 
