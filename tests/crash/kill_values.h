@@ -15,7 +15,9 @@ namespace varve {
 
 // A key that expires is there before that moment, and gone this long after it at the latest: the
 // server's clock stands still during a turn of its loop.
-constexpr int64_t kExpirySlackMs = 2000;
+constexpr int64_t kExpirySlackMs = 1000;
+// An expiry so far away does not come while the test runs.
+constexpr int64_t kFarMs = 48 * 3'600'000;
 
 inline int64_t NowMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -31,15 +33,22 @@ struct Value {
   Kind kind = Kind::kAbsent;
   int64_t number = 0;  // a counter's value, or which of the writer's strings
   size_t size_bytes = 0;
-  int64_t expire_at_ms = 0;  // 0: never
+  // Both 0: never. They differ where the server was told in how long, and has not told us yet what
+  // moment that is: it lies between the two.
+  int64_t expire_at_ms = 0;
+  int64_t expire_by_ms = 0;
 
+  bool operator==(const Value&) const = default;
   bool exists() const { return kind != Kind::kAbsent; }
+  bool expires() const { return expire_at_ms != 0; }
   bool MustBeGone(int64_t now_ms) const {
-    return !exists() || (expire_at_ms != 0 && expire_at_ms + kExpirySlackMs <= now_ms);
+    return !exists() || (expires() && expire_by_ms + kExpirySlackMs <= now_ms);
   }
   bool MayBeGone(int64_t now_ms) const {
-    return !exists() || (expire_at_ms != 0 && expire_at_ms <= now_ms);
+    return !exists() || (expires() && expire_at_ms <= now_ms);
   }
+  bool knows_its_expiry() const { return expire_at_ms == expire_by_ms; }
+  void ExpireAt(int64_t at_ms) { expire_at_ms = expire_by_ms = at_ms; }
 };
 
 // "#17 " and then, in every other string, bytes that do not compress.
@@ -64,7 +73,8 @@ inline std::string Describe(const Value& value) {
   if (value.kind == Value::Kind::kCounter) return std::to_string(value.number);
   std::string text =
       "#" + std::to_string(value.number) + " of " + std::to_string(value.size_bytes) + " bytes";
-  if (value.expire_at_ms != 0) text += " expiring at " + std::to_string(value.expire_at_ms);
+  if (value.expires()) text += " expiring at " + std::to_string(value.expire_at_ms);
+  if (!value.knows_its_expiry()) text += " to " + std::to_string(value.expire_by_ms);
   return text;
 }
 
@@ -85,14 +95,18 @@ inline std::string Describe(const Found& found) {
   return text;
 }
 
+// Does PEXPIRETIME say of a key what it must? It may be gone since it was last looked at.
+inline bool MatchesExpiry(const Value& value, int64_t found_ms, int64_t now_ms) {
+  if (found_ms == -2) return value.MayBeGone(now_ms);
+  if (!value.expires()) return value.exists() && found_ms == -1;
+  return found_ms >= value.expire_at_ms && found_ms <= value.expire_by_ms;
+}
+
 inline bool Matches(const Value& value, const Found& found) {
   if (!found.bytes) return value.MayBeGone(found.answered_ms);
   if (value.MustBeGone(found.asked_ms)) return false;
-  if (found.expire_at_ms) {
-    // It may have gone between GET and PEXPIRETIME.
-    const int64_t want = value.expire_at_ms == 0 ? -1 : value.expire_at_ms;
-    const bool gone_since = *found.expire_at_ms == -2 && value.MayBeGone(found.answered_ms);
-    if (*found.expire_at_ms != want && !gone_since) return false;
+  if (found.expire_at_ms && !MatchesExpiry(value, *found.expire_at_ms, found.answered_ms)) {
+    return false;
   }
   return BytesOf(value) == *found.bytes;
 }
@@ -100,11 +114,12 @@ inline bool Matches(const Value& value, const Found& found) {
 // ---- What is sent, and what must come back ------------------------------------------------------
 
 struct Expected {
-  enum class Kind : uint8_t { kStatus, kInteger, kAnyInteger, kValue, kArray };
+  enum class Kind : uint8_t { kStatus, kInteger, kAnyInteger, kValue, kExpireTime, kArray };
   Kind kind = Kind::kStatus;
   Slice status = "OK";  // a literal
   int64_t integer = 0;
-  Value value = {};  // for GET
+  Value value = {};  // of GET and PEXPIRETIME
+  int key = 0;       // of PEXPIRETIME
   std::vector<Expected> items = {};
   int64_t sent_ms = 0;
 
@@ -113,6 +128,9 @@ struct Expected {
   static Expected AnyInteger() { return {.kind = Kind::kAnyInteger}; }
   static Expected Content(const Value& v) {
     return {.kind = Kind::kValue, .value = v, .sent_ms = NowMs()};
+  }
+  static Expected ExpireTime(int key, const Value& v) {
+    return {.kind = Kind::kExpireTime, .value = v, .key = key};
   }
   static Expected Array(std::vector<Expected> items) {
     return {.kind = Kind::kArray, .items = std::move(items)};
@@ -138,6 +156,12 @@ inline std::string Complaint(const redisReply& reply, const Expected& expected) 
       if (Matches(expected.value, found)) return "";
       return "expected " + Describe(expected.value) + ", found " + Describe(found);
     }
+    case Expected::Kind::kExpireTime:
+      if (reply.type == REDIS_REPLY_INTEGER &&
+          MatchesExpiry(expected.value, reply.integer, NowMs())) {
+        return "";
+      }
+      return "expected " + Describe(expected.value) + ", found " + std::to_string(reply.integer);
     case Expected::Kind::kArray: break;
   }
   if (reply.type != REDIS_REPLY_ARRAY || reply.elements != expected.items.size()) {
@@ -153,14 +177,15 @@ inline std::string Complaint(const redisReply& reply, const Expected& expected) 
 // A command, or MULTI to EXEC: what happens entirely or not at all.
 struct Unit {
   struct Effect {
-    int key;  // kEveryKey: the database was flushed
-    Value after;
+    enum class Kind : uint8_t { kKey, kFlush, kFlushAll, kSwap };
+    Kind kind = Kind::kKey;
+    int key = 0;
+    Value after = {};
   };
-  static constexpr int kEveryKey = -1;
 
-  std::string what;               // the command, or commands, for messages
-  std::vector<Expected> replies;  // in order; the unit is answered with the last
-  std::vector<Effect> effects;    // in order
+  std::string what = {};               // the command, or commands, for messages
+  std::vector<Expected> replies = {};  // in order; the unit is answered with the last
+  std::vector<Effect> effects = {};    // in order
 };
 
 }  // namespace varve
