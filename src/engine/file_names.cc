@@ -12,6 +12,7 @@ constexpr Slice kTableSuffix = ".table";
 constexpr Slice kLogSuffix = ".log";
 constexpr Slice kValuesSuffix = ".values";
 constexpr Slice kManifestPrefix = "MANIFEST-";
+constexpr Slice kCopySuffix = ".copy";
 constexpr Slice kTemporarySuffix = ".tmp";
 
 // Padded, so that a listing shows small databases in order. Nothing depends on that.
@@ -45,13 +46,19 @@ std::string ManifestFileName(uint64_t number) {
   return std::string(kManifestPrefix) + FormatNumber(number);
 }
 
+std::string ManifestCopyFileName(uint64_t number) {
+  return ManifestFileName(number).append(kCopySuffix);
+}
+
 std::optional<FileName> ParseFileName(Slice name) {
   if (name == kCurrentFileName) return FileName{FileKind::kCurrent, 0};
   if (name == kLockFileName) return FileName{FileKind::kLock, 0};
   if (name == kReserveFileName) return FileName{FileKind::kReserve, 0};
   if (name.ends_with(kTemporarySuffix)) return FileName{FileKind::kTemporary, 0};
   if (name.starts_with(kManifestPrefix)) {
-    return ParseNumber(FileKind::kManifest, name.substr(kManifestPrefix.size()));
+    const Slice rest = name.substr(kManifestPrefix.size());
+    if (!rest.ends_with(kCopySuffix)) return ParseNumber(FileKind::kManifest, rest);
+    return ParseNumber(FileKind::kManifestCopy, rest.substr(0, rest.size() - kCopySuffix.size()));
   }
   if (name.ends_with(kTableSuffix)) {
     return ParseNumber(FileKind::kTable, name.substr(0, name.size() - kTableSuffix.size()));

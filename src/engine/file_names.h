@@ -4,6 +4,7 @@
 //   000013.log        a log segment
 //   000015.values     values that tables refer to; never changes once a version names it
 //   MANIFEST-000014   which tables and segments make up the database
+//   MANIFEST-000014.copy   the same bytes once more
 //   CURRENT           the name of the manifest in use
 //   LOCK              held while a process has the directory open
 //   RESERVE           room for the day the disk is full, see disk_reserve.h
@@ -24,6 +25,7 @@ enum class FileKind : uint8_t {
   kTable,
   kLog,
   kManifest,
+  kManifestCopy,
   kCurrent,
   kLock,
   kReserve,
@@ -47,6 +49,7 @@ std::string TableFileName(uint64_t number);
 std::string LogFileName(uint64_t number);
 std::string ValueFileName(uint64_t number);
 std::string ManifestFileName(uint64_t number);
+std::string ManifestCopyFileName(uint64_t number);
 
 // Nothing if no function above would have made `name`: such files are not ours to touch.
 std::optional<FileName> ParseFileName(Slice name);

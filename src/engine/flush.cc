@@ -514,7 +514,7 @@ void EngineImpl::RestartManifest(VersionEdit edit) {
       [&env = env_, directory = options_.directory, manifest = manifest_, number, old_number,
        snapshot, status] {
         *status = manifest->Start(number, *snapshot);
-        if (status->ok()) (void)env.Remove(JoinPath(directory, ManifestFileName(old_number)));
+        if (status->ok()) RemoveManifest(env, directory, old_number);
       },
       [this, alive = alive(), shared, status] {
         if (alive.expired()) return;

@@ -92,6 +92,7 @@ Status EngineImpl::Recover() {
 Status EngineImpl::OpenOrCreateManifest() {
   Result<ManifestContents> contents = ReadManifest(env_, options_.directory);
   if (contents.ok()) {
+    if (!contents->damage.ok()) NoteError("manifest", contents->damage);
     state_ = std::move(contents->state);
   } else if (contents.status().is_not_found()) {
     do {
@@ -255,7 +256,8 @@ Status EngineImpl::RemoveStrangers() {
         wanted = state_.version->FindValueFile(file->number) != nullptr;
         break;
       case FileKind::kLog: wanted = file->number >= state_.first_log_segment; break;
-      case FileKind::kManifest: wanted = file->number == manifest_->number(); break;
+      case FileKind::kManifest:
+      case FileKind::kManifestCopy: wanted = file->number == manifest_->number(); break;
       case FileKind::kTemporary: wanted = false; break;
       case FileKind::kCurrent:
       case FileKind::kLock:

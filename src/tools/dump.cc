@@ -73,7 +73,7 @@ void DumpSegments(Env& env, const std::string& directory, const OfflineDatabase&
 Status DumpDirectory(Env& env, const std::string& directory, Dumper& dumper) {
   const Result<OfflineDatabase> database = OpenOffline(env, directory);
   if (!database.ok()) return database.status();
-  const std::string manifest = ManifestFileName(database->manifest.number);
+  const std::string& manifest = database->manifest.file;
   const Result<std::string> file = ReadWholeFile(env, JoinPath(directory, manifest));
   if (!file.ok()) return file.status();
   dumper.Manifest(manifest, *file);
@@ -121,7 +121,7 @@ Status DumpFile(Env& env, const std::string& path, Dumper& dumper) {
     dumper.Table({name, number, std::nullopt, std::nullopt}, **file);
   } else if (kind->kind == FileKind::kValues) {
     dumper.Values({name, number, std::nullopt}, std::move(*file));
-  } else if (kind->kind == FileKind::kManifest) {
+  } else if (kind->kind == FileKind::kManifest || kind->kind == FileKind::kManifestCopy) {
     const Result<std::string> whole = ReadWholeFile(env, path);
     if (!whole.ok()) return whole.status();
     dumper.Manifest(name, *whole);

@@ -88,7 +88,7 @@ void PrintText(const Inventory& inventory, bool each_table) {
   const ManifestState& state = manifest.state;
   std::printf("database %s\n", Hex(state.database_id).c_str());
   std::printf("%s: %s, %s; next file %" PRIu64 ", all up to group %" PRIu64 " is in tables\n\n",
-              ManifestFileName(manifest.number).c_str(), Counted(manifest.edits, "edit").c_str(),
+              manifest.file.c_str(), Counted(manifest.edits, "edit").c_str(),
               FormatBytes(manifest.size_bytes).c_str(), state.next_file_number,
               state.flushed_group);
   PrintTables(inventory, each_table);

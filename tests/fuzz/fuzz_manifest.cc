@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   switch (data[0] % 3) {
     case 0:
       env.SetContents(JoinPath(kDirectory, ManifestFileName(kNumber)), bytes);
-      (void)ReadManifestFile(env, kDirectory, kNumber);
+      (void)ReadManifestFile(env, JoinPath(kDirectory, ManifestFileName(kNumber)), kNumber);
       break;
     case 1:
       env.SetContents(JoinPath(kDirectory, kCurrentFileName), bytes);

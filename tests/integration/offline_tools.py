@@ -238,7 +238,7 @@ def test_damage(directory):
         if name.endswith(".table"):
             check(any(line["what"] == "problem" for line in lines(DAMAGED, path)), name)
         flip(path, offset)
-    check(kinds == {"CURRENT", "MANIFEST", "table", "log"}, "only %s were damaged" % kinds)
+    check(kinds == {"CURRENT", "MANIFEST", "copy", "table", "log"}, "only %s were damaged" % kinds)
     tool(SOUND, "check", directory)
 
 

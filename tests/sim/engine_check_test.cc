@@ -192,11 +192,11 @@ class Flipper {
   uint64_t passed() const { return passed_; }
 
  private:
-  // Only a seal of the log says that the manifest's last record had been written to its end.
+  // Only a seal of the log says that the last record of a manifest's copy had been written to its end.
   void FindLastEdit() {
     for (const std::string& name : copy_.Names()) {
       const std::optional<FileName> file = ParseFileName(name);
-      if (!file || file->kind != FileKind::kManifest) continue;
+      if (!file || file->kind != FileKind::kManifestCopy) continue;
       const std::string manifest = copy_.Contents(name);
       ManifestRecords records(manifest);
       ManifestRecord record;
@@ -217,9 +217,9 @@ class Flipper {
       case FileKind::kReserve: return {Worth::kNothing, "room that holds nothing"};
       case FileKind::kLock: return {Worth::kNothing, "the lock is not its bytes"};
       case FileKind::kLog: return log_.Judge(name, offset);
-      case FileKind::kManifest:
+      case FileKind::kManifestCopy:
         if (offset < last_edit_at_ || offset >= last_edit_end_) break;
-        return {Worth::kEither, "the last change in a manifest may be torn", true};
+        return {Worth::kNote, "the last change in a manifest's copy may be torn"};
       default: break;
     }
     return {Worth::kProblem,
@@ -250,7 +250,7 @@ class Flipper {
   DatabaseCopy copy_;
   const CheckReport sound_;
   const LogMap log_;
-  uint64_t last_edit_at_ = UINT64_MAX;  // of a manifest whose end nobody vouches for
+  uint64_t last_edit_at_ = UINT64_MAX;  // of a copy whose end nobody vouches for
   uint64_t last_edit_end_ = 0;
   uint64_t found_ = 0;
   uint64_t passed_ = 0;
@@ -287,7 +287,7 @@ struct Damaged {
       if (name.ends_with(".table")) tables.push_back(name);
       if (name.ends_with(".log")) logs.push_back(name);
       if (name.ends_with(".values")) value_files.push_back(name);
-      if (name.starts_with("MANIFEST-")) manifest = name;
+      if (name.starts_with("MANIFEST-") && !name.ends_with(".copy")) manifest = name;
     }
     REQUIRE(tables.size() >= 2);
     REQUIRE(value_files.size() >= 2);
@@ -331,6 +331,17 @@ TEST_CASE("check: files that are missing, changed names, or are of another lengt
     Damaged d;
     d.Remove(d.manifest);
     CHECK(d.Finds(d.manifest, "missing, though CURRENT names it"));
+  }
+  SUBCASE("its copy is missing, as in a database of a former version") {
+    Damaged d;
+    d.Remove(d.manifest + ".copy");
+    const CheckReport report = d.copy->Check();
+    CHECK(report.sound());
+    CHECK(ToString(report).find(d.manifest + ".copy: missing") != std::string::npos);
+    Damaged both;
+    both.Remove(both.manifest);
+    both.Remove(both.manifest + ".copy");
+    CHECK(both.Finds(both.manifest, "missing, though CURRENT names it"));
   }
   SUBCASE("the log is missing") {
     Damaged d;

@@ -1,8 +1,8 @@
 // tests/sim/engine_damage_test.cc: a damaged database serves what is not damaged, and never a wrong value.
 //
 // What engine_check_test.cc does to the check, this does to the engine: each byte of each file is changed, each file cut
-// off, removed, exchanged for another. Then either the engine does not open and says which file is why, or every key
-// is what it was, or an error that names the damaged file. And so it stays: keys are written anew and deleted, and flushed;
+// off, removed, exchanged for another. Then every key is what it was, or an error that names the damaged file; only what is
+// in the log alone is there once and cannot be left out, so of a damaged log the engine may say that it does not open. And so it stays: keys are written anew and deleted, and flushed;
 // what could be read still can, what was written is there, and nothing old comes back, also after another start. Compactions
 // go on around what is damaged.
 // Only the end of a log that was not closed may be gone: nobody
@@ -56,7 +56,8 @@ class DamagedDatabase {
     }
     const Status opened = world.TryOpen();
     if (!opened.ok()) {
-      if (opened.code() != StatusCode::kCorruption || !Names(opened, file)) {
+      const bool may_be = file.empty() || file.ends_with(".log");
+      if (!may_be || opened.code() != StatusCode::kCorruption || !Names(opened, file)) {
         FAIL(what << ": does not open: " << opened.ToString());
       }
       ++totals_.refused;
@@ -73,6 +74,7 @@ class DamagedDatabase {
       RequireSilenceIsAllowed(damaged, file, what);
       ++totals_.shortened;
     } else {
+      if (named && IsThereTwice(file)) FAIL(what << ": " << *unreadable.begin());
       ++(named ? totals_.named : totals_.served);
       if (named) LiveOn(world, wanted, std::move(unreadable), file, what);
     }
@@ -169,6 +171,10 @@ class DamagedDatabase {
     }
   }
 
+  static bool IsThereTwice(const std::string& file) {
+    return file.starts_with("MANIFEST-") || file == kCurrentFileName;
+  }
+
   static bool Names(const Status& status, const std::string& file) {
     return status.message().find(file.empty() ? std::string(kDirectory) : file) != Slice::npos;
   }
@@ -248,10 +254,8 @@ std::string At(const std::string& what, const std::string& name, uint64_t offset
 // `name` is the one damaged file, or empty.
 void Try(DamagedDatabase& database, const DamagedDatabase::Files& damaged, const std::string& name,
          const std::string& what) {
-  // The last change in a manifest may be torn as well: then what does not fit to the one before is named.
-  const std::string to_name = name.starts_with("MANIFEST-") ? "" : name;
-  database.Check(damaged, to_name, what);
-  database.Repair(damaged, to_name, what);
+  database.Check(damaged, name, what);
+  database.Repair(damaged, name, what);
 }
 
 void FlipBits(DamagedDatabase& database, unsigned bits_apart) {
@@ -306,13 +310,15 @@ void Tell(const std::string& what, const DamageTotals& totals) {
 }
 
 TEST_CASE("damage: a bit of a database turned, and no wrong value is served") {
+  uint64_t refused = 0;
   for (uint64_t seed = 1; seed <= 2; ++seed) {
     DamagedDatabase database(seed);
     FlipBits(database, 5);
-    CHECK(database.totals().refused > 400);
+    refused += database.totals().refused;
     CHECK(database.totals().named > 1000);
     CHECK(database.totals().repaired > 5000);
   }
+  CHECK(refused > 400);
 }
 
 TEST_CASE("damage: files cut off, and no wrong value is served") {

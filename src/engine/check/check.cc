@@ -33,8 +33,8 @@ class Checker {
     // Again: what was there before the lock may be gone.
     RETURN_IF_ERROR(ListFiles());
     AddUpSizes();
-    if (const std::optional<uint64_t> manifest = CheckCurrent()) CheckManifest(*manifest);
-    if (manifest_end_) JudgeManifestEnd();
+    CheckCurrent();
+    CheckManifest();
     CheckValueFiles();
     CheckTables();
     CheckLogs();
@@ -50,16 +50,27 @@ class Checker {
 
   Status ListFiles();
   void AddUpSizes();
-  std::optional<uint64_t> CheckCurrent();
-  void CheckManifest(uint64_t number);
-  void CheckRecords(Slice file, const std::string& name);
+  // A manifest, or its copy.
+  struct ManifestFile {
+    std::string name;
+    bool there = false;
+    uint64_t edits = 0;
+    uint64_t end = 0;                 // of the last edit
+    std::optional<uint64_t> bad_end;  // the same, if something begins there that is no record
+  };
+
+  void CheckCurrent();
+  void CheckManifest();
+  ManifestFile CheckManifestFile(const std::string& name);
+  void CheckRecords(Slice contents, ManifestFile* file);
   void CheckEdit(const ManifestRecord& record, const std::string& name);
-  void CheckState(const std::string& name, uint64_t number);
+  void CheckState();
+  void Compare(const ManifestFile& manifest, const ManifestFile& copy);
   void CheckValueFiles();
   void CheckTables();
   void CheckLogs();
   LogToCheck LiveLog() const;
-  void JudgeManifestEnd();
+  void JudgeEnd(const ManifestFile& file);
   void ListStrangers();
 
   Env& env_;
@@ -74,10 +85,9 @@ class Checker {
   std::vector<uint64_t> manifests_;
   bool has_current_ = false;
 
-  uint64_t manifest_ = 0;  // in charge; 0: nobody knows
+  uint64_t manifest_ = 0;  // in charge, or the newest if nobody knows; 0: there is none
   std::optional<uint64_t> database_id_;
   std::optional<ManifestState> state_;
-  std::optional<uint64_t> manifest_end_;  // where something begins that is no record
   std::map<uint64_t, const FileMeta*> named_tables_;
 };
 
@@ -99,7 +109,8 @@ Status Checker::ListFiles() {
       case FileKind::kTable: tables_.push_back(file->number); break;
       case FileKind::kValues: value_files_.push_back(file->number); break;
       case FileKind::kLog: segments_.push_back(file->number); break;
-      case FileKind::kManifest: manifests_.push_back(file->number); break;
+      case FileKind::kManifest:
+      case FileKind::kManifestCopy: manifests_.push_back(file->number); break;
       case FileKind::kCurrent: has_current_ = true; break;
       case FileKind::kLock:
       case FileKind::kReserve:
@@ -119,7 +130,8 @@ void Checker::AddUpSizes() {
   for (const std::string& name : names_) {
     const std::optional<FileName> file = ParseFileName(name);
     if (!file || (file->kind != FileKind::kTable && file->kind != FileKind::kValues &&
-                  file->kind != FileKind::kLog && file->kind != FileKind::kManifest)) {
+                  file->kind != FileKind::kLog && file->kind != FileKind::kManifest &&
+                  file->kind != FileKind::kManifestCopy)) {
       continue;
     }
     const Result<std::unique_ptr<File>> opened = env_.Open(PathOf(name), OpenMode::kRead);
@@ -132,75 +144,91 @@ void Checker::AddUpSizes() {
 
 // --- CURRENT and the manifest ---
 
-std::optional<uint64_t> Checker::CheckCurrent() {
+void Checker::CheckCurrent() {
   const std::string name = kCurrentFileName;
+  // Without it the newest manifest is in charge: see manifest.h.
+  if (!manifests_.empty() && (has_current_ || HasData())) manifest_ = manifests_.back();
   if (!has_current_) {
     if (HasData()) {
       report_->AddProblem(name, std::nullopt, "missing, though there is data");
     } else {
       report_->AddNote(name, std::nullopt, "missing: a database that was never used");
     }
-    return std::nullopt;
+    return;
   }
   const Result<std::string> contents = ReadWholeFile(env_, PathOf(name));
   if (!contents.ok()) {
     report_->AddProblem(name, std::nullopt, std::string(contents.status().message()));
-    return std::nullopt;
-  }
-  ++report_->totals().files;
-  report_->totals().bytes += contents->size();
-  const std::optional<uint64_t> number = ParseCurrent(*contents);
-  if (!number) report_->AddProblem(name, 0, "does not name a manifest, or its checksum is bad");
-  return number;
-}
-
-void Checker::CheckManifest(uint64_t number) {
-  manifest_ = number;
-  const std::string name = ManifestFileName(number);
-  const Result<std::string> file = ReadWholeFile(env_, PathOf(name));
-  if (!file.ok()) {
-    report_->AddProblem(name, std::nullopt,
-                        file.status().is_not_found() ? "missing, though CURRENT names it"
-                                                     : std::string(file.status().message()));
     return;
   }
   ++report_->totals().files;
-  report_->totals().bytes += file->size();
-  report_->Progress(name, file->size());
-  CheckRecords(*file, name);
-  CheckState(name, number);
+  report_->totals().bytes += contents->size();
+  if (const std::optional<uint64_t> number = ParseCurrent(*contents)) {
+    manifest_ = *number;
+  } else {
+    report_->AddProblem(name, 0, "does not name a manifest, or its checksum is bad");
+  }
 }
 
-void Checker::CheckRecords(Slice file, const std::string& name) {
-  ManifestRecords records(file);
+void Checker::CheckManifest() {
+  if (manifest_ == 0) return;
+  const ManifestFile manifest = CheckManifestFile(ManifestFileName(manifest_));
+  report_->totals().manifest_edits = manifest.edits;
+  const ManifestFile copy = CheckManifestFile(ManifestCopyFileName(manifest_));
+  CheckState();
+  Compare(manifest, copy);
+}
+
+Checker::ManifestFile Checker::CheckManifestFile(const std::string& name) {
+  ManifestFile file;
+  file.name = name;
+  const Result<std::string> contents = ReadWholeFile(env_, PathOf(name));
+  if (!contents.ok()) {
+    const bool missing = contents.status().is_not_found();
+    if (missing && name == ManifestCopyFileName(manifest_)) {
+      report_->AddNote(name, std::nullopt, "missing: the manifest is there only once");
+    } else {
+      report_->AddProblem(
+          name, std::nullopt,
+          missing ? "missing, though CURRENT names it" : std::string(contents.status().message()));
+    }
+    return file;
+  }
+  file.there = true;
+  ++report_->totals().files;
+  report_->totals().bytes += contents->size();
+  report_->Progress(name, contents->size());
+  CheckRecords(*contents, &file);
+  return file;
+}
+
+void Checker::CheckRecords(Slice contents, ManifestFile* file) {
+  ManifestRecords records(contents);
   if (records.header_fault() != nullptr) {
-    report_->AddProblem(name, 0, records.header_fault());
+    report_->AddProblem(file->name, 0, records.header_fault());
   } else if (records.number() != manifest_) {
-    report_->AddProblem(name, 0,
+    report_->AddProblem(file->name, 0,
                         "is manifest " + std::to_string(records.number()) + " under another name");
   } else {
     database_id_ = records.database_id();
   }
   for (;;) {
     ManifestRecord record;
-    while (records.Next(&record)) CheckEdit(record, name);
-    const uint64_t bad_at = records.offset();
+    for (; records.Next(&record); ++file->edits) CheckEdit(record, file->name);
+    file->end = records.offset();
     const Rest rest = records.rest();
     if (!records.SkipBadBytes()) {
-      if (rest != Rest::kNothing) manifest_end_ = bad_at;
+      if (rest != Rest::kNothing) file->bad_end = file->end;
       break;
     }
     report_->AddProblem(
-        name, bad_at,
+        file->name, file->end,
         "bad record, with a good one behind it at " + std::to_string(records.offset()));
   }
-  if (report_->totals().manifest_edits == 0) {
-    report_->AddProblem(name, kManifestHeaderBytes, "no snapshot");
-  }
+  if (file->edits == 0) report_->AddProblem(file->name, kManifestHeaderBytes, "no snapshot");
 }
 
 void Checker::CheckEdit(const ManifestRecord& record, const std::string& name) {
-  ++report_->totals().manifest_edits;
   if (!record.padded) {
     report_->AddProblem(name, record.offset + kManifestRecordHeaderBytes + record.payload.size(),
                         "padding that is not zeros");
@@ -212,8 +240,9 @@ void Checker::CheckEdit(const ManifestRecord& record, const std::string& name) {
 }
 
 // The whole of it, by who opens the database.
-void Checker::CheckState(const std::string& name, uint64_t number) {
-  Result<ManifestContents> contents = ReadManifestFile(env_, directory_, number);
+void Checker::CheckState() {
+  const std::string name = ManifestFileName(manifest_);
+  Result<ManifestContents> contents = ReadManifest(env_, directory_);
   if (!contents.ok()) {
     if (!report_->HasProblem(name)) {
       report_->AddProblem(name, std::nullopt, std::string(contents.status().message()));
@@ -222,7 +251,7 @@ void Checker::CheckState(const std::string& name, uint64_t number) {
   }
   state_ = std::move(contents->state);
   database_id_ = state_->database_id;
-  if (number >= state_->next_file_number) {
+  if (manifest_ >= state_->next_file_number) {
     report_->AddProblem(name, std::nullopt,
                         "says that the next file is " + std::to_string(state_->next_file_number));
   }
@@ -233,21 +262,44 @@ void Checker::CheckState(const std::string& name, uint64_t number) {
   }
 }
 
-// Whether what ends the manifest was torn by a power cut or is damage: then what is known of the state is
+// An edit is written to the manifest first: where that ends early it is damaged. Where the copy does, the power may have
+// failed in between.
+void Checker::Compare(const ManifestFile& manifest, const ManifestFile& copy) {
+  const bool both = manifest.there && copy.there && !report_->HasProblem(manifest.name) &&
+                    !report_->HasProblem(copy.name);
+  if (both && manifest.edits < copy.edits) {
+    report_->AddProblem(manifest.name, manifest.end, "ends early: its copy goes on");
+  } else if (manifest.bad_end) {
+    JudgeEnd(manifest);
+  }
+  if (both && copy.edits < manifest.edits) {
+    CheckReport of_log;
+    const std::string what = "ends before " + manifest.name + " does";
+    if (CheckLog(env_, LiveLog(), &of_log).sealed_segment > manifest_) {
+      report_->AddProblem(copy.name, copy.end,
+                          what + ", though the database was closed in good order");
+    } else {
+      report_->AddNote(copy.name, copy.end, what + ": a change that was being written");
+    }
+  } else if (copy.bad_end) {
+    JudgeEnd(copy);
+  }
+}
+
+// Whether what ends a manifest was torn by a power cut or is damage: then what is known of the state is
 // not the newest, and tables and log must not be blamed for that.
-void Checker::JudgeManifestEnd() {
+void Checker::JudgeEnd(const ManifestFile& file) {
   CheckReport report_of_log;
   const LogVerdict log = CheckLog(env_, LiveLog(), &report_of_log);
-  const std::string name = ManifestFileName(manifest_);
   // A seal that is older than this manifest says nothing of the life in which it was written.
   if (log.sealed_segment > manifest_) {
-    report_->AddProblem(name, *manifest_end_,
+    report_->AddProblem(file.name, *file.bad_end,
                         "bad record, though the database was closed in good order");
   } else if (!report_of_log.sound()) {
-    report_->AddProblem(name, *manifest_end_,
+    report_->AddProblem(file.name, *file.bad_end,
                         "bad record, and the log does not go with the manifest that lacks it");
   } else {
-    report_->AddNote(name, *manifest_end_,
+    report_->AddNote(file.name, *file.bad_end,
                      "torn record: a change that was being written, and never counted");
     return;
   }
@@ -313,7 +365,8 @@ void Checker::ListStrangers() {
           named = !state_ || state_->version->FindValueFile(file->number) != nullptr;
           break;
         case FileKind::kLog: named = IsLive(file->number); break;
-        case FileKind::kManifest: named = file->number == manifest_; break;
+        case FileKind::kManifest:
+        case FileKind::kManifestCopy: named = file->number == manifest_; break;
         case FileKind::kTemporary: break;
         case FileKind::kCurrent:
         case FileKind::kLock:

@@ -96,12 +96,10 @@ ManifestWriter::ManifestWriter(Env& env, std::string directory, uint64_t databas
 
 Status ManifestWriter::Start(uint64_t number, const VersionEdit& snapshot) {
   ok_ = false;
-  file_.reset();
-  if (Status s = StartFile(number, snapshot); !s.ok()) {
-    if (file_ == nullptr) return s;
-    // Nothing names it yet. If it stays, the next open removes it.
-    file_.reset();
-    (void)env_.Remove(JoinPath(directory_, ManifestFileName(number)));
+  files_.clear();
+  if (Status s = StartFiles(number, snapshot); !s.ok()) {
+    files_.clear();
+    RemoveManifest(env_, directory_, number);  // nothing names it yet
     return s;
   }
   RETURN_IF_ERROR(ReplaceFile(env_, directory_, kCurrentFileName, CurrentLine(number)));
@@ -110,16 +108,17 @@ Status ManifestWriter::Start(uint64_t number, const VersionEdit& snapshot) {
   return Status::Ok();
 }
 
-Status ManifestWriter::StartFile(uint64_t number, const VersionEdit& snapshot) {
+Status ManifestWriter::StartFiles(uint64_t number, const VersionEdit& snapshot) {
   CHECK(snapshot.database_id == database_id_);
-  const std::string path = JoinPath(directory_, ManifestFileName(number));
-  Result<std::unique_ptr<File>> file = env_.Open(path, OpenMode::kCreate);
-  if (!file.ok()) return file.status();
-  file_ = std::move(*file);
   const std::string bytes =
       EncodeHeader(database_id_, number) + EncodeRecord(database_id_, snapshot);
-  RETURN_IF_ERROR(file_->WriteAt(0, bytes));
-  RETURN_IF_ERROR(file_->Sync());
+  for (const std::string& name : {ManifestFileName(number), ManifestCopyFileName(number)}) {
+    Result<std::unique_ptr<File>> file = env_.Open(JoinPath(directory_, name), OpenMode::kCreate);
+    if (!file.ok()) return file.status();
+    files_.push_back(std::move(*file));
+    RETURN_IF_ERROR(files_.back()->WriteAt(0, bytes));
+    RETURN_IF_ERROR(files_.back()->Sync());
+  }
   RETURN_IF_ERROR(env_.SyncDirectory(directory_));
   size_bytes_ = snapshot_bytes_ = bytes.size();
   return Status::Ok();
@@ -127,13 +126,20 @@ Status ManifestWriter::StartFile(uint64_t number, const VersionEdit& snapshot) {
 
 Status ManifestWriter::Append(const VersionEdit& edit) {
   CHECK(ok_);
-  ok_ = false;  // until both have succeeded
+  ok_ = false;  // until all has succeeded
   const std::string record = EncodeRecord(database_id_, edit);
-  RETURN_IF_ERROR(file_->WriteAt(size_bytes_, record));
-  if (!Planted(PlantedBug::kManifestNotSynced)) RETURN_IF_ERROR(file_->Sync());
+  for (const std::unique_ptr<File>& file : files_) {
+    RETURN_IF_ERROR(file->WriteAt(size_bytes_, record));
+    if (!Planted(PlantedBug::kManifestNotSynced)) RETURN_IF_ERROR(file->Sync());
+  }
   size_bytes_ += record.size();
   ok_ = true;
   return Status::Ok();
+}
+
+void RemoveManifest(Env& env, const std::string& directory, uint64_t number) {
+  (void)env.Remove(JoinPath(directory, ManifestFileName(number)));
+  (void)env.Remove(JoinPath(directory, ManifestCopyFileName(number)));
 }
 
 // --- Reading ---
@@ -165,12 +171,28 @@ Status CheckNoData(Env& env, const std::string& directory) {
   return Status::NotFound();
 }
 
+// The newest there is, readable or not; 0: none.
+Result<uint64_t> NewestManifest(Env& env, const std::string& directory) {
+  const Result<std::vector<std::string>> names = env.List(directory);
+  if (!names.ok()) return names.status();
+  uint64_t newest = 0;
+  for (const std::string& name : *names) {
+    const std::optional<FileName> file = ParseFileName(name);
+    if (!file) continue;
+    const bool manifest =
+        file->kind == FileKind::kManifest || file->kind == FileKind::kManifestCopy;
+    if (manifest) newest = std::max(newest, file->number);
+  }
+  return newest;
+}
+
 class Reader {
  public:
   Reader(std::string path, Slice file) : path_(std::move(path)), file_(file) {}
 
   Result<ManifestContents> Read(uint64_t number) {
     contents_.number = number;
+    contents_.file = BaseName(path_);
     RETURN_IF_ERROR(ReadHeader());
     RETURN_IF_ERROR(ReadRecords());
     Result<std::shared_ptr<const Version>> version = builder_.Finish();
@@ -262,20 +284,57 @@ Status Reader::CheckTail() {
   return Status::Ok();
 }
 
+// Which of two files tells what the state is.
+Result<ManifestContents> Either(Result<ManifestContents> manifest, Result<ManifestContents> copy) {
+  if (manifest.ok() && copy.ok()) {
+    if (manifest->state.database_id != copy->state.database_id) {
+      return Status::Corruption(manifest->file + " and " + copy->file + " are of two databases");
+    }
+    const bool copy_has_more = copy->edits > manifest->edits;
+    return copy_has_more ? std::move(copy) : std::move(manifest);
+  }
+  if (!manifest.ok() && !copy.ok()) {
+    return manifest.status().is_not_found() ? copy.status() : manifest.status();
+  }
+  Result<ManifestContents>& readable = manifest.ok() ? manifest : copy;
+  const Status other = manifest.ok() ? copy.status() : manifest.status();
+  const bool lost = other.is_not_found() || other.code() == StatusCode::kCorruption;
+  // It may have an edit that counts. If it is lost, that cannot be helped.
+  if (readable->torn && !lost) return other;
+  // A database of a former version has no copy yet.
+  const bool never_made = manifest.ok() && other.is_not_found();
+  if (!never_made) readable->damage = other;
+  return std::move(readable);
+}
+
+Result<ManifestContents> ReadNumber(Env& env, const std::string& directory, uint64_t number) {
+  const std::string path = JoinPath(directory, ManifestFileName(number));
+  const std::string copy_path = JoinPath(directory, ManifestCopyFileName(number));
+  Result<ManifestContents> contents =
+      Either(ReadManifestFile(env, path, number), ReadManifestFile(env, copy_path, number));
+  if (contents.ok() || !contents.status().is_not_found()) return contents;
+  return Status::Corruption(path + ": missing, though CURRENT names it");
+}
+
 }  // namespace
 
 Result<ManifestContents> ReadManifest(Env& env, const std::string& directory) {
   const Result<uint64_t> number = ReadCurrent(env, directory);
-  if (!number.ok() && number.status().is_not_found()) return CheckNoData(env, directory);
-  if (!number.ok()) return number.status();
-  Result<ManifestContents> contents = ReadManifestFile(env, directory, *number);
-  if (contents.ok() || !contents.status().is_not_found()) return contents;
-  return Status::Corruption(JoinPath(directory, ManifestFileName(*number)) +
-                            ": missing, though CURRENT names it");
+  if (number.ok()) return ReadNumber(env, directory, *number);
+  const Status damage =
+      number.status().is_not_found() ? CheckNoData(env, directory) : number.status();
+  if (damage.code() != StatusCode::kCorruption) return damage;
+  const Result<uint64_t> newest = NewestManifest(env, directory);
+  if (!newest.ok()) return newest.status();
+  if (*newest == 0) return damage;
+  Result<ManifestContents> contents = ReadNumber(env, directory, *newest);
+  if (!contents.ok())
+    return contents.status().code() == StatusCode::kCorruption ? damage : contents.status();
+  contents->damage = damage;
+  return contents;
 }
 
-Result<ManifestContents> ReadManifestFile(Env& env, const std::string& directory, uint64_t number) {
-  const std::string path = JoinPath(directory, ManifestFileName(number));
+Result<ManifestContents> ReadManifestFile(Env& env, const std::string& path, uint64_t number) {
   const Result<std::string> file = ReadWholeFile(env, path);
   if (!file.ok()) return file.status();
   return Reader(path, *file).Read(number);

@@ -1,7 +1,8 @@
 // engine/version/manifest.h: the manifest on disk, written and read.
 //
 // A manifest is a header and then records, each one edit; the first is a snapshot. CURRENT names
-// the manifest in use.
+// the manifest in use. Beside each manifest lies a copy, the same bytes in another file: without a manifest
+// nobody knows which table is newer than which, and no bad sector is to cost that.
 //
 //   manifest header
 //   offset  size  field        All integers are little-endian.
@@ -26,12 +27,17 @@
 // the next is written, so an invalid record at the end is a torn one, and dropped; with a valid one
 // behind it the manifest is damaged. (log_format.h says why there are two checks and a seed.)
 //
+// An edit counts once both files have it, the manifest first. So each of them alone tells all that counts, unless it ends
+// with an invalid record: that may have been one that counted, and then the other file has it whole.
+//
 // A new manifest comes into use in steps; after each, a crash leaves one whole manifest in charge:
 //
-//   1. write the snapshot to a new file     CURRENT names the old manifest, which stays whole
-//   2. sync the file, then the directory    likewise
+//   1. write the snapshot to new files      CURRENT names the old manifest, which stays whole
+//   2. sync the files, then the directory   likewise
 //   3. replace CURRENT                      the old one or the new one: both tell the same state
 //   4. remove the old manifest              the caller's part, once Start has returned Ok
+//
+// So without CURRENT the manifest with the greatest number is as good as the one in charge, if it can be read.
 //
 // If step 3 fails it is open which of the two is in charge, so neither may be written to: the
 // writer is dead until a later Start has succeeded.
@@ -42,6 +48,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/status.h"
@@ -79,34 +86,39 @@ class ManifestWriter {
   uint64_t snapshot_bytes() const { return snapshot_bytes_; }
 
  private:
-  Status StartFile(uint64_t number, const VersionEdit& snapshot);
-  Status WriteRecord(const VersionEdit& edit);
+  Status StartFiles(uint64_t number, const VersionEdit& snapshot);
 
   Env& env_;
   const std::string directory_;
   const uint64_t database_id_;
-  std::unique_ptr<File> file_;
+  std::vector<std::unique_ptr<File>> files_;  // the manifest, its copy
   uint64_t number_ = 0;
   uint64_t size_bytes_ = 0;
   uint64_t snapshot_bytes_ = 0;
   bool ok_ = false;
 };
 
+// Both files of a manifest, as far as they are there. What cannot be removed now is removed at the next open.
+void RemoveManifest(Env& env, const std::string& directory, uint64_t number);
+
 struct ManifestContents {
   ManifestState state;
   uint64_t number = 0;      // of the manifest in charge
+  std::string file;         // its name, or that of its copy: where this was read
   uint64_t size_bytes = 0;  // as far as it is valid
   uint64_t edits = 0;       // the snapshot included
   // Bytes behind the last valid record that are not all zeros: an edit was being written when the
   // power failed. It is as if it never was; the engine starts a new manifest at every open.
   bool torn = false;
+  // What is wrong with the other file or with CURRENT, and was not needed.
+  Status damage;
 };
 
-// The state of the database in `directory`. kNotFound if there is none there: no CURRENT, and no
-// table or log segment either. (A new database gets its first manifest before its first segment.)
+// The state of the database in `directory`, by whichever file can be read. kNotFound if there is none there: no
+// CURRENT, and no table or log segment either. (A new database gets its first manifest before its first segment.)
 Result<ManifestContents> ReadManifest(Env& env, const std::string& directory);
 
-// One manifest, whoever is in charge: for tools.
-Result<ManifestContents> ReadManifestFile(Env& env, const std::string& directory, uint64_t number);
+// One file, whoever is in charge.
+Result<ManifestContents> ReadManifestFile(Env& env, const std::string& path, uint64_t number);
 
 }  // namespace varve

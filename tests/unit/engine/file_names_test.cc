@@ -13,11 +13,13 @@ TEST_CASE("file names: what is made is read back") {
     CHECK(ParseFileName(LogFileName(number)) == FileName{FileKind::kLog, number});
     CHECK(ParseFileName(ValueFileName(number)) == FileName{FileKind::kValues, number});
     CHECK(ParseFileName(ManifestFileName(number)) == FileName{FileKind::kManifest, number});
+    CHECK(ParseFileName(ManifestCopyFileName(number)) == FileName{FileKind::kManifestCopy, number});
   }
   CHECK(TableFileName(12) == "000012.table");
   CHECK(ValueFileName(12) == "000012.values");
   CHECK(LogFileName(1234567) == "1234567.log");
   CHECK(ManifestFileName(3) == "MANIFEST-000003");
+  CHECK(ManifestCopyFileName(3) == "MANIFEST-000003.copy");
   CHECK(ParseFileName("CURRENT") == FileName{FileKind::kCurrent, 0});
   CHECK(ParseFileName("LOCK") == FileName{FileKind::kLock, 0});
   CHECK(ParseFileName("RESERVE") == FileName{FileKind::kReserve, 0});
