@@ -109,6 +109,7 @@ Result<bool> SimulatedTree::CarryOut(const std::optional<CompactionPlan>& plan) 
 Status SimulatedTree::CheckPlan(const CompactionPlan& plan) const {
   if (plan.inputs.empty()) return Nonsense("without inputs");
   if (plan.inputs[0]->level != plan.level) return Nonsense("that begins in another level");
+  if (state().ReadsUnreadable(plan)) return Nonsense("that reads what cannot be read");
   if (plan.trivial_move && !plan.next_inputs.empty()) return Nonsense("that moves and merges");
   for (const auto* files : {&plan.inputs, &plan.next_inputs}) {
     for (const FileRef& file : *files) {

@@ -6,9 +6,9 @@
 //
 // Units      Bytes are those of FileMeta::size_bytes: so many for each put and each tombstone.
 // Threads    Any, one at a time.
-// Errors     kCorruption if a plan was none: it names what is not there or busy, makes tables of a
-//            level overlap, or claims that nothing is to be read where something is. Get() tells
-//            whether it lost or revived anything.
+// Errors     kCorruption if a plan was none: it names what is not there or busy, reads what cannot be
+//            read, makes tables of a level overlap, or claims that nothing is to be read where
+//            something is. Get() tells whether it lost or revived anything.
 #pragma once
 
 #include <cstdint>
@@ -57,6 +57,8 @@ class SimulatedTree {
   // Nothing may be written under it any more.
   void KillPrefix(Slice prefix) { dead_prefixes_.Add(prefix, next_number_); }
   void SetBusy(std::set<uint64_t> tables) { busy_ = std::move(tables); }
+  // Tables that no plan may read from now on.
+  void SetUnreadable(std::set<uint64_t> tables) { unreadable_ = std::move(tables); }
 
   // --- Reading it ---
   struct Found {
@@ -71,7 +73,12 @@ class SimulatedTree {
   uint64_t next_number() const { return next_number_; }
   const DeadPrefixes& dead_prefixes() const { return dead_prefixes_; }
   const Options& options() const { return options_; }
-  PolicyState state() const { return {options_, busy_, dead_prefixes_, 0}; }
+  PolicyState state() const {
+    return {.options = options_,
+            .busy = busy_,
+            .dead_prefixes = dead_prefixes_,
+            .unreadable_tables = &unreadable_};
+  }
   // Tables of level 0, and other levels that are not empty: what a scan has to merge.
   uint64_t runs() const;
 
@@ -104,6 +111,7 @@ class SimulatedTree {
   const uint64_t put_bytes_;
   const uint64_t tombstone_bytes_;
   std::set<uint64_t> busy_;
+  std::set<uint64_t> unreadable_;
   DeadPrefixes dead_prefixes_;
   std::shared_ptr<const Version> version_ = std::make_shared<const Version>();
   std::unordered_map<uint64_t, SimulatedEntries> contents_;  // by file number

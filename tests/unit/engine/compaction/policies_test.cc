@@ -4,6 +4,7 @@
 //              newest
 //   rest       from any version a policy comes to rest
 //   busy       no plan touches what is busy
+//   unreadable no plan reads what cannot be read; level 0 leaves nevertheless, as long as there is a level for it
 //   manual     asked to, it leaves one level without a tombstone; of a range likewise, whatever goes on meanwhile
 //
 // SimulatedTree carries plans out, and tells if one was none.
@@ -81,16 +82,10 @@ class Life {
   bool StepManually(CompactionRange* range) { return Done(tree_.StepManually(*policy_, range)); }
   void Settle() { Must(tree_.Settle(*policy_, kStepsMax)); }
 
-  void BusyAtRandom() {
-    std::set<uint64_t> busy;
-    for (int level = 0; level < kLevels; ++level) {
-      for (const FileRef& file : tree_.version().level(level)) {
-        if (random_.OneIn(6)) busy.insert(file->number);
-      }
-    }
-    tree_.SetBusy(busy);
-  }
+  void BusyAtRandom() { tree_.SetBusy(TablesAtRandom(6)); }
   void NothingIsBusy() { tree_.SetBusy({}); }
+  void UnreadableAtRandom(uint64_t one_in) { tree_.SetUnreadable(TablesAtRandom(one_in)); }
+  void EverythingIsReadable() { tree_.SetUnreadable({}); }
 
   void CheckReads() const {
     for (const auto& [key, want] : model_) {
@@ -109,6 +104,13 @@ class Life {
     }
     if (policy_ == &PolicyOf(PolicyKind::kLeveled)) return;
     CHECK(tree_.runs() - tree_.version().level(0).size() <= static_cast<size_t>(options.runs_max));
+  }
+
+  // Where there is still a level for it.
+  void CheckLevel0HasLeft() const {
+    const Version& version = tree_.version();
+    if (!version.level(1).empty()) return;
+    CHECK(version.level(0).size() < static_cast<size_t>(tree_.options().level0_tables_compact));
   }
 
   void CheckInOneLevel() const {
@@ -160,6 +162,16 @@ class Life {
       }
       if (!entries.empty()) Must(tree_.Plant(level, entries));
     }
+  }
+
+  std::set<uint64_t> TablesAtRandom(uint64_t one_in) {
+    std::set<uint64_t> tables;
+    for (int level = 0; level < kLevels; ++level) {
+      for (const FileRef& file : tree_.version().level(level)) {
+        if (random_.OneIn(one_in)) tables.insert(file->number);
+      }
+    }
+    return tables;
   }
 
   bool IsDead(uint32_t key) const {
@@ -237,6 +249,34 @@ TEST_CASE("policies: what is busy is left alone, and waited for") {
       life.CheckReads();
     }
     life.NothingIsBusy();
+    life.Settle();
+    life.CheckAtRest();
+    life.CheckReads();
+  }
+}
+
+TEST_CASE("policies: what cannot be read is gone around, and nothing is lost over it") {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    CAPTURE(seed);
+    Life life(seed);
+    Random& random = life.random();
+    const uint32_t key_count = random.OneIn(2) ? 300 : 1000;
+    if (random.OneIn(2)) life.PlantAnything(key_count);
+    const uint64_t one_in = 3 + random.Uniform(40);
+    for (int rounds = 0; rounds < 6; ++rounds) {
+      life.UnreadableAtRandom(one_in);
+      for (int flushes = 0; flushes < 20; ++flushes) {
+        life.Flush(key_count);
+        if (random.OneIn(60)) life.KillPrefix();
+        if (random.OneIn(10)) life.ChangePolicy();
+        for (uint64_t steps = random.Uniform(6); steps > 0 && life.Step(); --steps) {
+        }
+      }
+      life.Settle();
+      life.CheckLevel0HasLeft();
+      life.CheckReads();
+    }
+    life.EverythingIsReadable();
     life.Settle();
     life.CheckAtRest();
     life.CheckReads();
