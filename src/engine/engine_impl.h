@@ -326,7 +326,8 @@ class EngineImpl final : public Engine {
                        std::shared_ptr<const CompactionProgress> progress);
   void Compacted(const NextCompaction& next, const TableJobResult& result);
   void CompactionFailed(const NextCompaction& next, const TableJobResult& result);
-  void LeaveAlone(uint64_t table, const Status& why);
+  void LeaveAlone(uint64_t file);
+  void ForgetUnreadable(uint64_t file);
   void CompactionEnded(const NextCompaction& next);
   void EndCompactionPause();
   void CompactionDone();
@@ -470,12 +471,10 @@ class EngineImpl final : public Engine {
   std::map<uint8_t, std::vector<std::weak_ptr<ReadScope::Wait>>> sorts_;
 
   // --- Background ---
-  std::set<uint64_t> busy_tables_;          // of the levels that a large compaction is at work in
-  std::set<uint64_t> damaged_value_files_;  // as far as jobs have met what is damaged
-  // Tables that a compaction could not read, until the timer; and why, of the last one.
-  std::set<uint64_t> unreadable_tables_;
-  Status unreadable_because_;
-  Env::TimerId unreadable_timer_ = 0;
+  std::set<uint64_t> busy_tables_;  // of the levels that a large compaction is at work in
+  // Tables and value files that compactions leave alone for now, since they could not read them.
+  std::set<uint64_t> unreadable_files_;
+  std::unordered_map<uint64_t, uint64_t> unreadable_delays_ms_;  // for how long, the last time
   bool flush_running_ = false;
   uint64_t flush_began_us_ = 0;
   bool compaction_running_ = false;

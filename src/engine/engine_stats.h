@@ -61,7 +61,7 @@ struct EngineStats {
   uint64_t value_bytes_relocated = 0;  // of these: to empty value files with garbage
   bool flush_running = false;
   uint64_t compactions_running = 0;  // two, if one of them is large
-  uint64_t unreadable_tables = 0;    // that compactions leave alone for now
+  uint64_t unreadable_files = 0;     // that compactions leave alone for now
   uint64_t range_compactions = 0;    // that someone asked for, and are through
   uint64_t range_compactions_running = 0;
   uint64_t range_compaction_bytes_left = 0;  // of tables that these have yet to merge, roughly

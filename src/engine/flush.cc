@@ -26,8 +26,9 @@ namespace varve {
 namespace {
 constexpr uint64_t kRetryDelayMs = 1000;
 constexpr uint64_t kCompactionRetryDelayMaxMs = 64'000;
-// A table that could not be read is left alone for so long. It may have been the cable.
-constexpr uint64_t kUnreadableMs = 10 * 60'000;
+// How long a file that could not be read is left alone: it may have been the cable. Doubles each time.
+constexpr uint64_t kUnreadableMsMin = 1000;
+constexpr uint64_t kUnreadableMsMax = 10 * 60'000;
 // A manifest this much larger than its snapshot is begun anew.
 constexpr uint64_t kManifestBytesMin = 1u << 20;
 constexpr uint64_t kManifestGrowth = 4;
@@ -212,8 +213,7 @@ PolicyState EngineImpl::CompactionState(const std::set<uint64_t>& busy) const {
           .jobs_drop_expired = true,
           .short_of_room = !reserve_->status().ok(),
           .quiet = quiet_,
-          .damaged_value_files = &damaged_value_files_,
-          .unreadable_tables = &unreadable_tables_};
+          .unreadable_files = &unreadable_files_};
 }
 
 int64_t EngineImpl::CompactionNowMs() const { return env_.WallMs() - kExpiryGraceMs; }
@@ -288,11 +288,14 @@ void EngineImpl::NoteLevel0Merge(const CompactionPlan& plan,
 void EngineImpl::CompactionFailed(const NextCompaction& next, const TableJobResult& result) {
   NoteError("compaction", result.status);
   CompactionEnded(next);
-  if (result.unreadable_table != 0) LeaveAlone(result.unreadable_table, result.status);
+  if (result.unreadable_table != 0) LeaveAlone(result.unreadable_table);
   if (next.asked) {
     EndRangeCompaction(next.asked, result.status);
     return MaybeCompact();
   }
+  // The next plan is another one. Unless the disk fails: it may do so for all tables.
+  const bool damaged = result.status.code() != StatusCode::kIoError;
+  if (result.unreadable_table != 0 && damaged) return MaybeCompact();
   if (compaction_retry_timer_ != 0) return;
   // That there is no room for a compaction is no reason to refuse writes, but one not to try all the time.
   compaction_retry_timer_ = env_.RunAfter(
@@ -306,16 +309,18 @@ void EngineImpl::CompactionFailed(const NextCompaction& next, const TableJobResu
 }
 
 // What can be compacted without it goes on: see picker.h.
-void EngineImpl::LeaveAlone(uint64_t table, const Status& why) {
-  unreadable_tables_.insert(table);
-  unreadable_because_ = why;
-  if (unreadable_timer_ != 0) return;
-  unreadable_timer_ = env_.RunAfter(kUnreadableMs, [this, alive = alive()] {
-    if (alive.expired()) return;
-    unreadable_timer_ = 0;
-    unreadable_tables_.clear();
-    MaybeCompact();
+void EngineImpl::LeaveAlone(uint64_t file) {
+  uint64_t& delay_ms = unreadable_delays_ms_[file];
+  delay_ms = std::clamp(2 * delay_ms, kUnreadableMsMin, kUnreadableMsMax);
+  if (!unreadable_files_.insert(file).second) return;
+  env_.RunAfter(delay_ms, [this, file, alive = alive()] {
+    if (!alive.expired() && unreadable_files_.erase(file) > 0) MaybeCompact();
   });
+}
+
+void EngineImpl::ForgetUnreadable(uint64_t file) {
+  unreadable_files_.erase(file);
+  unreadable_delays_ms_.erase(file);
 }
 
 void EngineImpl::Compacted(const NextCompaction& next, const TableJobResult& result) {
@@ -327,8 +332,8 @@ void EngineImpl::Compacted(const NextCompaction& next, const TableJobResult& res
   stats_.compaction_bytes_written += result.bytes_written;
   stats_.dictionaries_written += result.dictionaries;
   stats_.value_bytes_relocated += result.value_bytes_written;
-  if (!result.damaged_value_files.empty()) NoteError("compaction", result.damage);
-  damaged_value_files_.insert(result.damaged_value_files.begin(), result.damaged_value_files.end());
+  if (!result.unreadable_value_files.empty()) NoteError("compaction", result.unreadable_because);
+  for (const uint64_t file : result.unreadable_value_files) LeaveAlone(file);
   const auto build = [this, plan, result] {
     VersionEdit edit;
     for (const FileRef& file : plan.inputs) {
@@ -410,7 +415,7 @@ void EngineImpl::RemoveTables(const FileList& files) {
     table_cache_.Erase(file->number);
     expiry_cursors_.erase(file->number);
     block_cache_.EraseFile(file->number);
-    unreadable_tables_.erase(file->number);
+    ForgetUnreadable(file->number);
     RemoveUnlessPinned(file->number, file->size_bytes, table_directory().PathOf(file->number));
   }
 }
@@ -422,6 +427,7 @@ void EngineImpl::RemoveValueFiles(const Version& before) {
     if (state_.version->FindValueFile(number) != nullptr) continue;
     table_cache_.Erase(number);
     block_cache_.EraseFile(number);
+    ForgetUnreadable(number);
     RemoveUnlessPinned(number, file.meta.size_bytes, table_directory().PathOfValues(number));
   }
 }

@@ -41,7 +41,7 @@ void EngineImpl::Compact(Slice lower, Slice upper, std::function<void(Status)> d
 }
 
 EngineImpl::NextCompaction EngineImpl::PickForRange(PolicyState state) {
-  state.unreadable_tables = nullptr;
+  state.unreadable_files = nullptr;
   const CompactionPolicy& policy = PolicyOf(options_.compaction_policy);
   for (size_t n = range_compactions_.size(); n > 0; --n) {
     const std::shared_ptr<RangeCompaction> asked = range_compactions_.front();
@@ -60,7 +60,7 @@ void EngineImpl::EndRangesThrough() {
   if (range_compactions_.empty()) return;
   static const std::set<uint64_t> kNothingBusy;
   PolicyState state = CompactionState(kNothingBusy);
-  state.unreadable_tables = nullptr;
+  state.unreadable_files = nullptr;
   const CompactionPolicy& policy = PolicyOf(options_.compaction_policy);
   std::vector<std::shared_ptr<RangeCompaction>> through;
   for (const std::shared_ptr<RangeCompaction>& asked : range_compactions_) {

@@ -232,7 +232,7 @@ EngineStats EngineImpl::stats() const {
   stats.flush_running = flush_running_;
   stats.compactions_running =
       (compaction_running_ ? 1u : 0u) + (large_compaction_running_ ? 1u : 0u);
-  stats.unreadable_tables = unreadable_tables_.size();
+  stats.unreadable_files = unreadable_files_.size();
   const WriteDebt debt = write_debt();
   stats.write_debt = debt.part;
   stats.write_debt_of = debt.of;

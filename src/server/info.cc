@@ -330,7 +330,7 @@ void EngineSection(const InfoSource& source, Lines& out) {
   out.Format(
       "write_amplification", "%.2f",
       Ratio(stats.flush_bytes_written + stats.compaction_bytes_written, stats.user_bytes_written));
-  out.Count("unreadable_tables", stats.unreadable_tables);
+  out.Count("unreadable_files", stats.unreadable_files);
   out.Count("range_compactions", stats.range_compactions);
   out.Count("range_compactions_running", stats.range_compactions_running);
   out.Count("range_compaction_bytes_left", stats.range_compaction_bytes_left);

@@ -131,7 +131,7 @@ Detour RequireDetour(PolicyKind policy, size_t damaged_table) {
     world.env.AdvanceMs(100);
     world.RunUntilIdle();
     const EngineStats stats = world.engine->stats();
-    unreadable = std::max(unreadable, stats.unreadable_tables);
+    unreadable = std::max(unreadable, stats.unreadable_files);
     CHECK(stats.levels[0].tables <= static_cast<uint64_t>(options.level0_tables_compact) + 1);
     CHECK(stats.writer_delay_us == 0);
   }
@@ -140,7 +140,7 @@ Detour RequireDetour(PolicyKind policy, size_t damaged_table) {
   world.env.FlipBit(damaged, 100, 3);
   world.env.AdvanceMs(11 * 60'000);
   world.RunUntilIdle();
-  CHECK(world.engine->stats().unreadable_tables == 0);
+  CHECK(world.engine->stats().unreadable_files == 0);
   world.CheckExactly(world.ScanAll());
   Must(world.Compact());
   CHECK(LevelsInUse(world.engine->stats()) == 1);

@@ -42,13 +42,11 @@ class OutputValues {
     if (!source) {
       Result<std::shared_ptr<const ValueFileReader>> opened =
           context_.tables().OpenValues(ref.file);
-      if (opened.status().code() == StatusCode::kCorruption) return Leave(ref, opened.status());
-      if (!opened.ok()) return opened.status();
+      if (!opened.ok()) return Leave(ref, opened.status());
       source = std::move(*opened);
     }
     const Result<ValueFileReader::Record> record = source->ReadRecord(ref, entry->key);
-    if (record.status().code() == StatusCode::kCorruption) return Leave(ref, record.status());
-    if (!record.ok()) return record.status();
+    if (!record.ok()) return Leave(ref, record.status());
     result_->bytes_read += ref.record_bytes;
     RETURN_IF_ERROR(BeginIfNeeded());
     return Refer(builder_->AddStored(entry->key, record->type, record->stored, ref.value_bytes),
@@ -86,10 +84,10 @@ class OutputValues {
     return Status::Ok();
   }
 
-  // What is damaged stays where it is; whoever asks for it will be told.
-  Status Leave(const ValueRef& ref, const Status& damage) {
-    result_->damaged_value_files.insert(ref.file);
-    result_->damage = damage;
+  // What cannot be read stays where it is; whoever asks for it will be told.
+  Status Leave(const ValueRef& ref, const Status& why) {
+    result_->unreadable_value_files.insert(ref.file);
+    result_->unreadable_because = why;
     return Status::Ok();
   }
 

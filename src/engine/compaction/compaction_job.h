@@ -6,7 +6,7 @@
 //
 // Values. A flush writes large values to a value file and leaves a reference in the table; a compaction passes the
 // reference on without reading the value, unless the plan says that the value's file is to be emptied: then
-// the value moves to a new one, as it is stored. A damaged one stays where it is: the job goes on, and says so. Value files are synced and read back like tables, and none
+// the value moves to a new one, as it is stored. One that cannot be read stays where it is: the job goes on, and says so. Value files are synced and read back like tables, and none
 // is reported before.
 //
 // Settling counts. An entry without its creates bit was counted as an overwrite. When a merge shows that it
@@ -59,9 +59,9 @@ struct TableJobResult {
   uint64_t dictionaries = 0;  // outputs that have one
   // The input that a compaction has failed by; 0: it has not failed, or by something else.
   uint64_t unreadable_table = 0;
-  // Value files out of which something damaged could not be moved, and what was said of the last.
-  std::set<uint64_t> damaged_value_files;
-  Status damage;
+  // Value files out of which something could not be moved, and what was said of the last.
+  std::set<uint64_t> unreadable_value_files;
+  Status unreadable_because;
 };
 
 // What both kinds of job are given.

@@ -81,7 +81,7 @@ Plan LeveledPicker::TowardsOneRun(CompactionReason reason) const {
     if (files.empty()) continue;
     Plan plan = PushDown(level, 0, reason);
     // Moved as it is, a table would keep what a job could drop.
-    const bool read = files[0]->tombstones > 0 && !state_.IsUnreadable(*files[0]);
+    const bool read = files[0]->tombstones > 0 && !state_.IsUnreadable(files[0]->number);
     if (plan && plan->trivial_move && read) plan->trivial_move = false;
     return plan;
   }
@@ -135,7 +135,8 @@ Plan LeveledPicker::MergeLevel0(FileList tables, CompactionReason reason) const 
   lead_to(plan.output_level - (staged ? 1 : 0));
   // Further up everything is empty: level 0 can always go there, and on from there around what cannot be read.
   if (state_.ReadsUnreadable(plan) && plan.output_level > 1) lead_to(plan.output_level - 1);
-  if (AnyBusy(plan.next_inputs) || state_.ReadsUnreadable(plan)) return std::nullopt;
+  if (AnyBusy(plan.next_inputs)) return std::nullopt;
+  if (state_.ReadsUnreadable(plan)) return SinkRun();
   return plan;
 }
 

@@ -178,14 +178,14 @@ Picker::Plan Picker::DownOrInPlace(int level, size_t index, CompactionReason rea
 FileList Picker::OldestToMerge(FileList tables) const {
   const auto oldest_unreadable =
       std::find_if(tables.rbegin(), tables.rend(),
-                   [this](const FileRef& table) { return state_.IsUnreadable(*table); });
+                   [this](const FileRef& table) { return state_.IsUnreadable(table->number); });
   if (oldest_unreadable == tables.rend()) return tables;
   if (oldest_unreadable == tables.rbegin()) return {tables.back()};
   return {oldest_unreadable.base(), tables.end()};
 }
 
 Picker::Plan Picker::InPlace(const FileRef& file, CompactionReason reason) const {
-  if (IsBusy(file) || state_.IsUnreadable(*file)) return std::nullopt;
+  if (IsBusy(file) || state_.IsUnreadable(file->number)) return std::nullopt;
   return CompactionPlan{.level = file->level,
                         .output_level = file->level,
                         .inputs = {file},
@@ -197,6 +197,24 @@ Picker::Plan Picker::CleanInPlace(int level, CompactionReason reason) const {
   for (const FileRef& file : version_.level(level)) {
     if (file->tombstones == 0 && !state_.dead_prefixes.MayMeet(*file)) continue;
     if (Plan plan = InPlace(file, reason)) return plan;
+  }
+  return std::nullopt;
+}
+
+Picker::Plan Picker::SinkRun() const {
+  int below = kLevels;  // the next level that is not empty
+  for (int level = kLastLevel; level >= 1; --level) {
+    const FileList& files = version_.level(level);
+    if (files.empty()) continue;
+    if (below - 1 > level && !AnyBusy(files)) {
+      return CompactionPlan{.level = level,
+                            .output_level = below - 1,
+                            .inputs = files,
+                            .next_inputs = {},
+                            .reason = CompactionReason::kRunCount,
+                            .trivial_move = true};
+    }
+    below = level;
   }
   return std::nullopt;
 }
@@ -250,8 +268,8 @@ void Picker::Widen(size_t index, CompactionPlan* plan) const {
     const FileList meets = version_.Overlapping(
         plan->output_level, std::min(file->smallest, plan->inputs.front()->smallest),
         std::max(file->largest, plan->inputs.back()->largest));
-    if (IsBusy(file) || state_.IsUnreadable(*file) || meets.size() != plan->next_inputs.size() ||
-        bytes + file->size_bytes > bytes_max()) {
+    if (IsBusy(file) || state_.IsUnreadable(file->number) ||
+        meets.size() != plan->next_inputs.size() || bytes + file->size_bytes > bytes_max()) {
       return false;
     }
     bytes += file->size_bytes;

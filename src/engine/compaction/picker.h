@@ -23,9 +23,9 @@
 // Jobs at the same time: a plan takes all tables of its output level that meet its range, and none
 // that is busy. So two jobs never write into the same range. Level 0 has one job at most.
 //
-// Tables that cannot be read stay where they are, with what lies above them and meets them, and all others are compacted
-// around them. Only out of level 0 they move, and what would have to be merged into them stays a level above: writers
-// do not wait for what may never come.
+// Tables that cannot be read are not merged, nor is what lies above them and meets them; all others are compacted around them.
+// They may move. Level 0 always has somewhere to go, a level above what cannot be read, and if there is none runs
+// sink until there is one: writers do not wait for what may never come.
 //
 // Threads: any; a picker lives for one call.
 #pragma once
@@ -81,6 +81,8 @@ class Picker {
   Plan PushDown(int level, size_t index, CompactionReason reason) const;
   // Of tables of level 0, newest first, as many of the oldest as can be read; or the oldest alone, if that one cannot.
   FileList OldestToMerge(FileList tables) const;
+  // The deepest run above an empty level moves down, all of it.
+  Plan SinkRun() const;
   // Where a push out of `level` leads: the next level, or the next one that is not empty.
   int NextLevel(int level) const;
   // The first table of `level` that holds a tombstone or what is dead, rewritten.

@@ -45,10 +45,10 @@ std::optional<PolicyKind> ParsePolicyKind(Slice name) {
 }
 
 bool PolicyState::ReadsUnreadable(const CompactionPlan& plan) const {
-  if (unreadable_tables == nullptr || plan.trivial_move || plan.drop_only) return false;
+  if (unreadable_files == nullptr || plan.trivial_move || plan.drop_only) return false;
   const auto any = [this](const FileList& tables) {
     return std::any_of(tables.begin(), tables.end(),
-                       [this](const FileRef& table) { return IsUnreadable(*table); });
+                       [this](const FileRef& table) { return IsUnreadable(table->number); });
   };
   return any(plan.inputs) || any(plan.next_inputs);
 }

@@ -80,13 +80,12 @@ struct PolicyState {
   bool short_of_room = false;
   // Little has been written for a while: space is taken back that would have to wait under load.
   bool quiet = false;
-  // Value files that hold something damaged, which cannot be moved: they are not to be emptied. May be null.
-  const std::set<uint64_t>* damaged_value_files = nullptr;
-  // Tables that could not be read: no plan reads one of them. It may move, and it may be dropped. May be null.
-  const std::set<uint64_t>* unreadable_tables = nullptr;
+  // Tables and value files that could not be read. No plan reads such a table, though it may move it, or drop it; and none is
+  // made to empty such a value file. May be null.
+  const std::set<uint64_t>* unreadable_files = nullptr;
 
-  bool IsUnreadable(const FileMeta& table) const {
-    return unreadable_tables != nullptr && unreadable_tables->contains(table.number);
+  bool IsUnreadable(uint64_t file) const {
+    return unreadable_files != nullptr && unreadable_files->contains(file);
   }
   // Whether its job would fail.
   bool ReadsUnreadable(const CompactionPlan& plan) const;

@@ -77,7 +77,7 @@ class SimulatedTree {
     return {.options = options_,
             .busy = busy_,
             .dead_prefixes = dead_prefixes_,
-            .unreadable_tables = &unreadable_};
+            .unreadable_files = &unreadable_};
   }
   // Tables of level 0, and other levels that are not empty: what a scan has to merge.
   uint64_t runs() const;

@@ -78,11 +78,13 @@ class TieredPicker final : public Picker {
     size_t run = 0;
     size_t begin = 0;
     size_t end = 0;
-    bool unfit = false;  // for one job: too large, or not to be read
-    double cost = 0;     // bytes of the oldest run for each byte that is merged into it
+    bool unreadable = false;
+    bool too_large = false;  // for one job
+    double cost = 0;         // bytes of the oldest run for each byte that is merged into it
 
     bool operator<(const Part& other) const {
-      return std::tie(unfit, cost) < std::tie(other.unfit, other.cost);
+      return std::tie(unreadable, too_large, cost) <
+             std::tie(other.unreadable, other.too_large, other.cost);
     }
   };
 
@@ -168,19 +170,9 @@ Plan TieredPicker::MergeLevel0(FileList tables, CompactionReason reason) const {
   return plan;
 }
 
-// The deepest run above a gap sinks. Without a gap there are as many runs as levels: two become
-// one.
+// Without a gap there are as many runs as levels: two become one.
 Plan TieredPicker::MakeRoom() const {
-  for (size_t i = runs_.size(); i-- > 0;) {
-    const int below = (i + 1 < runs_.size() ? runs_[i + 1].level : kLevels) - 1;
-    if (below == runs_[i].level || AnyBusy(Files(i))) continue;
-    return CompactionPlan{.level = runs_[i].level,
-                          .output_level = below,
-                          .inputs = Files(i),
-                          .next_inputs = {},
-                          .reason = CompactionReason::kRunCount,
-                          .trivial_move = true};
-  }
+  if (Plan plan = SinkRun()) return plan;
   return CheapestTwo();
 }
 
@@ -309,7 +301,11 @@ TieredPicker::Part TieredPicker::Weigh(size_t run, size_t oldest, size_t begin, 
   uint64_t merged = 0;
   for (size_t i = run; i < oldest; ++i) merged += Grow(i, &range);
   const uint64_t met = BytesMet(oldest, range);
-  return {run, begin, end, merged + met > bytes_max() || AnyUnreadable(run, oldest, range),
+  return {run,
+          begin,
+          end,
+          AnyUnreadable(run, oldest, range),
+          merged + met > bytes_max(),
           static_cast<double>(met) / static_cast<double>(merged)};
 }
 
@@ -319,16 +315,16 @@ void TieredPicker::Widen(size_t oldest, Part* part) const {
   while (part->end + 1 < beyond) {
     const size_t middle = part->end + (beyond - part->end) / 2;
     const Part wider = Weigh(part->run, oldest, part->begin, middle);
-    wider.unfit ? beyond = middle : part->end = middle;
+    wider.unreadable || wider.too_large ? beyond = middle : part->end = middle;
   }
 }
 
 bool TieredPicker::AnyUnreadable(size_t newest, size_t oldest, const KeyRange& range) const {
-  if (state_.unreadable_tables == nullptr || state_.unreadable_tables->empty()) return false;
+  if (state_.unreadable_files == nullptr || state_.unreadable_files->empty()) return false;
   for (size_t run = newest; run <= oldest; ++run) {
     for (const FileRef& table :
          version_.Overlapping(runs_[run].level, range.smallest, range.largest)) {
-      if (state_.IsUnreadable(*table)) return true;
+      if (state_.IsUnreadable(table->number)) return true;
     }
   }
   return false;

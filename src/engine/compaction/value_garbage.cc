@@ -41,9 +41,7 @@ std::vector<uint64_t> ValueFilesToEmpty(const Version& version, const PolicyStat
   if (!IsBeyond(garbage, all, bounds.begin_percent)) return {};
   std::vector<const LiveValueFile*> files;
   for (const LiveValueFile& file : version.value_files()) {
-    const bool damaged = state.damaged_value_files != nullptr &&
-                         state.damaged_value_files->contains(file.meta.number);
-    if (file.garbage_bytes() > 0 && !damaged) files.push_back(&file);
+    if (file.garbage_bytes() > 0 && !state.IsUnreadable(file.meta.number)) files.push_back(&file);
   }
   std::stable_sort(files.begin(), files.end(), [](const LiveValueFile* a, const LiveValueFile* b) {
     return GarbageRatio(*a) > GarbageRatio(*b);

@@ -69,7 +69,7 @@ class DrawnTree {
             .now_ms = kNowMs,
             .jobs_drop_expired = jobs_drop_expired,
             .short_of_room = short_of_room,
-            .unreadable_tables = &unreadable};
+            .unreadable_files = &unreadable};
   }
 
   std::string Pick(const CompactionPolicy& policy) const {

@@ -73,6 +73,9 @@ TEST_CASE("tiered: what cannot be read is gone around") {
   // A part of the last run cannot be taken; another one can, though it costs more.
   CHECK(DrawnTree("L30: 1 a-b 50, 2 c-d 40\nL31: 8 a-b 50!, 9 c-d 60").Pick(kLazy) ==
         "L30 -> L31, size: 2 + 9");
+  // Even one that is too large.
+  CHECK(DrawnTree("L30: 1 a-b 50, 2 c-d 400\nL31: 8 a-b 60!, 9 c-d 800").Pick(kLazy) ==
+        "L30 -> L31, size: 2 + 9");
 }
 
 TEST_CASE("tiered: where no level is left for a new run, the others sink") {

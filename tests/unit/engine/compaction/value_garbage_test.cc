@@ -160,7 +160,7 @@ TEST_CASE("value garbage: when it is quiet a tenth is too much") {
   CHECK(ValueFilesToEmpty(*tree.version, tree.state(false)).empty());
   PolicyState damaged = tree.state(true);
   const std::set<uint64_t> unmovable = {3};
-  damaged.damaged_value_files = &unmovable;
+  damaged.unreadable_files = &unmovable;
   CHECK(ValueFilesToEmpty(*tree.version, damaged) == std::vector<uint64_t>{1});
   PolicyState full = tree.state(false);
   full.short_of_room = true;
