@@ -12,10 +12,11 @@ inline constexpr int kLevels = 32;
 
 // See scrubber.h.
 struct ScrubStats {
-  bool running = false;      // a pass is under way
-  uint64_t passes = 0;       // that have ended, since start
-  uint64_t bytes = 0;        // read in this pass, or the last one
-  uint64_t damages = 0;      // found since start; one for a partition or a value file at most
+  bool running = false;  // a pass is under way
+  uint64_t passes = 0;   // that have ended, since start
+  uint64_t bytes = 0;    // read in this pass, or the last one
+  uint64_t damages =
+      0;  // found since start: of blocks and partitions of tables, and of value files
   int64_t last_pass_ms = 0;  // wall clock, when the last one ended; 0: none has
 };
 

@@ -35,21 +35,17 @@ void Scrubber::ReadNext() {
   if (stopped_ || rate_ == 0) return;
   if (!std::exchange(stats_.running, true)) {
     pass_began_us_ = parts_.env.MonotonicUs();
-    place_ = {};
+    files_ = LiveFiles();
+    file_ = 0;
+    place_ = Place();
     stats_.bytes = 0;
   }
-  const LiveFile file = FirstFrom(place_.file_number);
-  if (file.number == 0) return EndPass();
-  if (file.number != place_.file_number) GoTo(file.number);
-  Read(file);
-}
-
-void Scrubber::GoTo(uint64_t file_number) {
-  place_ = Place();
-  place_.file_number = file_number;
+  if (file_ == files_.size()) return EndPass();
+  Read(files_[file_]);
 }
 
 void Scrubber::EndPass() {
+  files_ = {};
   stats_.running = false;
   ++stats_.passes;
   stats_.last_pass_ms = parts_.env.WallMs();
@@ -57,79 +53,82 @@ void Scrubber::EndPass() {
   RunAfter(std::max(kPassIntervalMs - std::min(took_ms, kPassIntervalMs), kFirstPassMs));
 }
 
-Scrubber::LiveFile Scrubber::FirstFrom(uint64_t number) const {
-  LiveFile first;
-  const auto take = [&first, number](uint64_t candidate) {
-    if (candidate < number || (first.number != 0 && first.number <= candidate)) return false;
-    first.number = candidate;
-    return true;
-  };
+std::vector<Scrubber::LiveFile> Scrubber::LiveFiles() const {
+  std::vector<LiveFile> files;
   const std::shared_ptr<const Version> version = parts_.version();
+  files.reserve(version->table_count() + version->value_files().size());
   for (int level = 0; level < kLevels; ++level) {
-    for (const FileRef& table : version->level(level)) {
-      if (take(table->number)) first.is_table = true;
-    }
+    for (const FileRef& table : version->level(level)) files.push_back({table->number, true, {}});
   }
   for (const LiveValueFile& file : version->value_files()) {
-    if (!take(file.meta.number)) continue;
-    first.is_table = false;
-    first.values = file.meta;
+    files.push_back({file.meta.number, false, file.meta});
   }
-  return first;
+  std::sort(files.begin(), files.end(),
+            [](const LiveFile& a, const LiveFile& b) { return a.number < b.number; });
+  return files;
+}
+
+// Looks at all there are: asked only where there is damage.
+bool Scrubber::IsLive(uint64_t number) const {
+  const std::vector<LiveFile> files = LiveFiles();
+  return std::any_of(files.begin(), files.end(),
+                     [number](const LiveFile& file) { return file.number == number; });
 }
 
 void Scrubber::Read(const LiveFile& file) {
   reading_ = true;
   auto outcome = std::make_shared<Outcome>();
   const auto read = [files = parts_.files, file, place = place_, outcome] {
-    if (file.is_table) {
-      *outcome = ReadTable(files, place);
-      return;
-    }
-    const auto reader = files.OpenValues(file.number);
-    outcome->bytes = file.values.size_bytes;
-    outcome->status = reader.ok() ? (*reader)->Verify(file.values.size_bytes, file.values.records)
-                                  : reader.status();
+    *outcome =
+        file.is_table ? ReadTable(files, file.number, place) : ReadValues(files, file.values);
   };
   parts_.env.Schedule(Lane::kCheckpoint, read,
                       [this, alive = std::weak_ptr<bool>(alive_), outcome] {
-                        if (!alive.expired()) DidRead(*outcome);
+                        if (!alive.expired()) DidRead(std::move(*outcome));
                       });
 }
 
-Scrubber::Outcome Scrubber::ReadTable(const TableDirectory& files, const Place& place) {
-  Outcome outcome;
-  outcome.reader = place.reader;
-  if (!outcome.reader) {
-    Result<std::shared_ptr<const TableReader>> opened = files.Open(place.file_number);
-    if (!opened.ok()) {
-      outcome.status = opened.status();
-      return outcome;
-    }
-    outcome.reader = std::move(*opened);
+Scrubber::Outcome Scrubber::ReadTable(const TableDirectory& files, uint64_t number, Place place) {
+  if (!place.reader) {
+    Result<std::shared_ptr<const TableReader>> opened = files.Open(number);
+    if (!opened.ok()) return {.damages = {opened.status()}};
+    place.reader = std::move(*opened);
   }
-  outcome.more = place.partition + 1 < outcome.reader->partition_count();
-  outcome.status = outcome.reader->VerifyPartition(place.partition, &outcome.bytes);
-  if (outcome.status.ok() && !outcome.more) {
-    outcome.status = outcome.reader->VerifyExpiryBlocks(&outcome.bytes);
-  }
+  TableReader::Verified verified{.blocks_end = place.blocks_end};
+  place.reader->VerifyPartition(place.partition++, &verified);
+  place.blocks_end = verified.blocks_end;
+  const bool more = place.partition < place.reader->partition_count();
+  if (!more) place.reader->VerifyExpiryBlocks(&verified);
+  Outcome outcome{.damages = std::move(verified.damages), .bytes = verified.bytes};
+  if (more) outcome.next = std::move(place);
   return outcome;
 }
 
-void Scrubber::DidRead(const Outcome& outcome) {
+Scrubber::Outcome Scrubber::ReadValues(const TableDirectory& files, const ValueFileMeta& meta) {
+  const auto reader = files.OpenValues(meta.number);
+  if (!reader.ok()) return {.damages = {reader.status()}};
+  Outcome outcome{.bytes = meta.size_bytes};
+  const Status status = (*reader)->Verify(meta.size_bytes, meta.records);
+  if (!status.ok()) outcome.damages.push_back(status);
+  return outcome;
+}
+
+void Scrubber::DidRead(Outcome outcome) {
   reading_ = false;
   stats_.bytes += outcome.bytes;
   // Of a file that was replaced meanwhile nothing is wanted any more.
-  const bool live = FirstFrom(place_.file_number).number == place_.file_number;
-  if (!outcome.status.ok() && live) {
-    ++stats_.damages;
-    parts_.on_damage(outcome.status);
+  const bool live = outcome.damages.empty() || IsLive(files_[file_].number);
+  if (live) {
+    for (const Status& damage : outcome.damages) {
+      ++stats_.damages;
+      parts_.on_damage(damage);
+    }
   }
-  if (outcome.more && live) {
-    ++place_.partition;
-    place_.reader = outcome.reader;
+  if (live && outcome.next) {
+    place_ = std::move(*outcome.next);
   } else {
-    GoTo(place_.file_number + 1);
+    ++file_;
+    place_ = Place();
   }
   if (rate_ > 0) RunAfter(std::max(outcome.bytes * 1000 / rate_, kPauseMsMin));
 }

@@ -1,5 +1,11 @@
 // tests/sim/engine_scrub_test.cc: tables and value files at rest are read, slowly, and damage is told.
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "engine/file_names.h"
+#include "engine/table/table_directory.h"
+#include "engine/version/manifest.h"
 #include "tests/sim/engine_world.h"
 
 namespace varve {
@@ -80,6 +86,88 @@ TEST_CASE("scrub: what is damaged is told with its file, and the rest is read al
     const std::string error = s.world.engine->stats().last_error;
     CHECK(error.starts_with("scrub: "));
     CHECK(error.find(path) != std::string::npos);
+  }
+}
+
+// One table with a block for each of its keys: several partitions, and an expiry index.
+struct ScrubbedTable {
+  ScrubbedTable() : world(1, TableOptions()) {
+    Must(world.Open());
+    for (int i = 0; i < 200; ++i) {
+      world.Commit({PutOf("s10key" + std::to_string(1000 + i), std::string(100, 'v'), kExpiryMs)});
+    }
+    Must(world.Flush());
+    const Result<ManifestContents> manifest = ReadManifest(world.env, kDirectory);
+    Must(manifest.ok());
+    const FileList& tables = manifest->state.version->level(0);
+    Must(tables.size() == 1);
+    const TableDirectory files{&world.env, kDirectory, manifest->state.database_id};
+    table = *files.Open(tables[0]->number);
+    Must(table->partition_count() == 4);
+  }
+
+  static Options TableOptions() {
+    Options options = TinyOptions();
+    options.block_bytes = 100;
+    options.generation_bytes = options.table_bytes = options.log_bytes_per_generation = 1 << 20;
+    return options;
+  }
+  void Damage(BlockHandle part) { world.env.FlipBit(table->path(), part.offset + 10, 3); }
+  // Returns the bytes that were read.
+  uint64_t Pass() {
+    world.engine->SetScrubRate(1 << 20);
+    for (int i = 0; i < 100 && world.engine->stats().scrub.passes == 0; ++i) {
+      world.env.AdvanceMs(100);
+      world.RunUntilIdle();
+    }
+    Must(world.engine->stats().scrub.passes == 1);
+    return world.engine->stats().scrub.bytes;
+  }
+
+  static constexpr int64_t kExpiryMs = int64_t{1} << 50;
+  EngineWorld world;
+  std::shared_ptr<const TableReader> table;
+};
+
+TEST_CASE(
+    "scrub: each damage to a table is counted once, and the rest of it is read all the same") {
+  const uint64_t sound_bytes = ScrubbedTable().Pass();
+  struct Case {
+    const char* why;
+    std::vector<size_t> partitions;
+    std::vector<std::pair<size_t, size_t>> blocks;  // of a partition
+    bool expiry_block = false;
+  };
+  const Case cases[] = {
+      {"nothing", {}, {}},
+      {"the first partition", {0}, {}},
+      {"one in between", {1}, {}},
+      {"the last one", {3}, {}},
+      {"a block", {}, {{1, 5}}},
+      {"a partition, and the first block behind it", {1}, {{2, 0}}},
+      {"a partition, and the last block before it", {2}, {{1, 63}}},
+      {"two partitions side by side", {1, 2}, {}},
+      {"two blocks of a partition", {}, {{2, 3}, {2, 40}}},
+      {"all partitions", {0, 1, 2, 3}, {}},
+      {"the last partition, and the expiry index", {3}, {}, true},
+      {"a block of the last partition, and the expiry index", {}, {{3, 0}}, true},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.why);
+    ScrubbedTable s;
+    uint64_t hidden_bytes = 0;
+    for (const auto& [partition, block] : c.blocks) {
+      s.Damage((*s.table->ReadPartition(partition))->BlockAt(block));
+    }
+    for (const size_t i : c.partitions) {
+      const auto partition = *s.table->ReadPartition(i);
+      hidden_bytes += partition->end() - partition->BlockAt(0).offset;
+      s.Damage(s.table->PartitionAt(i));
+    }
+    if (c.expiry_block) s.Damage(s.table->ExpiryBlockAt(0));
+    CHECK(s.Pass() == sound_bytes - hidden_bytes);
+    CHECK(s.world.engine->stats().scrub.damages ==
+          c.partitions.size() + c.blocks.size() + (c.expiry_block ? 1 : 0));
   }
 }
 

@@ -308,39 +308,44 @@ Result<std::shared_ptr<const Block>> TableReader::MakeBlock(BlockHandle handle,
 }
 
 Status TableReader::Verify() const {
-  uint64_t bytes = 0;
-  for (size_t i = 0; i < partition_count(); ++i) RETURN_IF_ERROR(VerifyPartition(i, &bytes));
-  return VerifyExpiryBlocks(&bytes);
+  Verified verified;
+  for (size_t i = 0; i < partition_count() && verified.damages.empty(); ++i) {
+    VerifyPartition(i, &verified);
+  }
+  if (verified.damages.empty()) VerifyExpiryBlocks(&verified);
+  return verified.damages.empty() ? Status::Ok() : verified.damages.front();
 }
 
-Status TableReader::VerifyPartition(size_t i, uint64_t* bytes) const {
-  // The blocks of the table follow each other.
-  uint64_t end = 0;
-  if (i > 0) {
-    const Result<std::shared_ptr<const Partition>> before = ReadPartition(i - 1);
-    if (!before.ok()) return before.status();
-    end = (*before)->end();
-  }
+void TableReader::VerifyPartition(size_t i, Verified* verified) const {
+  std::optional<uint64_t>& end = verified->blocks_end;
+  verified->bytes += PartitionAt(i).size + kTrailerBytes;
   const Result<std::shared_ptr<const Partition>> partition = ReadPartition(i);
-  if (!partition.ok()) return partition.status();
-  *bytes += PartitionAt(i).size + kTrailerBytes;
-  for (size_t b = 0; b < (*partition)->blocks(); ++b) {
-    const BlockHandle block = (*partition)->BlockAt(b);
-    if (block.offset != end) return CorruptAt("blocks that do not follow each other", end);
-    RETURN_IF_ERROR(VerifyStored(block));
-    end = block.end();
-    *bytes += block.size + kTrailerBytes;
+  if (!partition.ok()) {
+    verified->damages.push_back(partition.status());
+    end.reset();
+    return;
   }
-  if (i + 1 < partition_count() || end == properties_.data_bytes) return Status::Ok();
-  return CorruptAt("data that no partition knows", end);
+  if (end && (*partition)->BlockAt(0).offset != *end) {
+    verified->damages.push_back(CorruptAt("blocks that do not follow each other", *end));
+  }
+  for (size_t b = 0; b < (*partition)->blocks(); ++b) {
+    VerifyStored((*partition)->BlockAt(b), verified);
+  }
+  end = (*partition)->end();
+  if (i + 1 == partition_count() && *end != properties_.data_bytes) {
+    verified->damages.push_back(CorruptAt("data that no partition knows", *end));
+  }
 }
 
-Status TableReader::VerifyExpiryBlocks(uint64_t* bytes) const {
-  for (size_t i = 0; i < expiry_block_count(); ++i) {
-    RETURN_IF_ERROR(VerifyStored(ExpiryBlockAt(i)));
-    *bytes += ExpiryBlockAt(i).size + kTrailerBytes;
+void TableReader::VerifyExpiryBlocks(Verified* verified) const {
+  for (size_t i = 0; i < expiry_block_count(); ++i) VerifyStored(ExpiryBlockAt(i), verified);
+}
+
+void TableReader::VerifyStored(BlockHandle part, Verified* verified) const {
+  verified->bytes += part.size + kTrailerBytes;
+  if (Status status = VerifyStored(part); !status.ok()) {
+    verified->damages.push_back(std::move(status));
   }
-  return Status::Ok();
 }
 
 // A large one piece by piece: it may hold the largest value.

@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -88,12 +89,17 @@ class TableReader {
   Result<std::shared_ptr<const Block>> DecodeBlock(BlockHandle handle, Slice stored) const;
   Result<std::shared_ptr<const Partition>> DecodePartition(size_t i, Slice stored) const;
 
-  // Reads all there is and checks it against its checksums. May wait for the disk.
+  // Reads all there is and checks it against its checksums: the first damage. May wait for the disk.
   Status Verify() const;
-  // The same in parts, partition after partition; adds to `bytes` what was read. A partition begins where the one before
-  // it ends.
-  Status VerifyPartition(size_t i, uint64_t* bytes) const;
-  Status VerifyExpiryBlocks(uint64_t* bytes) const;
+  struct Verified {
+    uint64_t bytes = 0;  // that were read
+    // Of the blocks so far: the next one begins here. Absent if that is not known.
+    std::optional<uint64_t> blocks_end = 0;
+    std::vector<Status> damages;
+  };
+  // The same in parts, partition after partition, adding to what has been verified before. Behind damage it goes on.
+  void VerifyPartition(size_t i, Verified* verified) const;
+  void VerifyExpiryBlocks(Verified* verified) const;
 
   const TableProperties& properties() const { return properties_; }
   Slice smallest_key() const { return properties_.smallest_key; }
@@ -126,6 +132,7 @@ class TableReader {
   // Checks a part's trailer and returns its type.
   Result<CompressionType> VerifyPart(BlockHandle part, Slice stored) const;
   Status VerifyStored(BlockHandle part) const;
+  void VerifyStored(BlockHandle part, Verified* verified) const;
   Result<std::shared_ptr<const Block>> MakeBlock(BlockHandle handle, std::unique_ptr<char[]> bytes,
                                                  size_t size) const;
   Result<std::shared_ptr<const Block>> DecompressBlock(BlockHandle handle, CompressionType type,
