@@ -33,6 +33,7 @@ class Target {
     const Result<std::vector<std::string>> names = env_.List(request_.target);
     if (!names.ok()) return names.status();
     if (!names->empty()) return Status::InvalidArgument(request_.target + ": is not empty");
+    ours_ = true;
     Options options = request_.options;
     options.directory = request_.target;
     options.durability = Durability::kNo;
@@ -63,6 +64,15 @@ class Target {
     return engine_->Close();
   }
 
+  // What is there in part would open as a whole database.
+  void Remove() {
+    if (!ours_) return;
+    engine_ = nullptr;
+    const Result<std::vector<std::string>> names = env_.List(request_.target);
+    if (!names.ok()) return;
+    for (const std::string& name : *names) (void)env_.Remove(JoinPath(request_.target, name));
+  }
+
  private:
   Status Commit() {
     if (batch_.empty()) return Status::Ok();
@@ -88,6 +98,7 @@ class Target {
 
   Env& env_;
   const RepairRequest& request_;
+  bool ours_ = false;  // it was empty: what is in it now we have made
   std::unique_ptr<Engine> engine_;
   Batch batch_;
 };
@@ -108,14 +119,19 @@ class Repair {
     if (!lock.ok()) return lock.status();
     const Result<ManifestContents> manifest = ReadManifest(env_, request_.source);
     if (!manifest.ok()) return manifest.status();
-    RETURN_IF_ERROR(target_.Open());
-    RETURN_IF_ERROR(TakeTables(manifest->state));
-    RETURN_IF_ERROR(TakeLog(manifest->state));
-    RETURN_IF_ERROR(CheckNeededKey());
-    return target_.Close();
+    Status status = Fill(manifest->state);
+    if (!status.ok()) target_.Remove();
+    return status;
   }
 
  private:
+  Status Fill(const ManifestState& state) {
+    RETURN_IF_ERROR(target_.Open());
+    RETURN_IF_ERROR(TakeTables(state));
+    RETURN_IF_ERROR(TakeLog(state));
+    RETURN_IF_ERROR(CheckNeededKey());
+    return target_.Close();
+  }
   Status TakeTables(const ManifestState& state);
   Status TakeEntry(const ManifestState& state, Entry entry, OpenValueFiles& values);
   Status TakeLog(const ManifestState& state);

@@ -53,7 +53,7 @@ struct RepairRequest {
   std::function<void(uint64_t done, uint64_t total)> on_progress = [](uint64_t, uint64_t) {};
 };
 
-// Ok: all that can be read is in `target`, closed in good order; `report` says what is not. Else nothing of use is there:
+// Ok: all that can be read is in `target`, closed in good order; `report` says what is not. Else there is nothing in it:
 // kNotFound (no database), kLocked, kCorruption (the manifest, or the needed key), kInvalidArgument (the target), kIoError,
 // kNoSpace.
 Status RepairDatabase(Env& env, const RepairRequest& request, RepairReport* report);
