@@ -25,6 +25,7 @@ namespace varve {
   X(kTableNotSynced, "a version names a table that is not on the disk")                     \
   X(kTableNameNotSynced, "a version names a table whose name is not on the disk")           \
   X(kManifestNotSynced, "a version counts before the manifest is on the disk")              \
+  X(kCheckpointNameNotSynced, "a checkpoint is told of before its name is on the disk")     \
   X(kTombstoneForgotten, "a compaction drops a tombstone that something below still needs") \
   X(kSpaceReused, "FLUSHDB gives a database its old space again")                           \
   X(kExpiredUnseen, "expiry deletes a key without looking whether it was written since")    \

@@ -454,14 +454,25 @@ std::string SimEnv::Contents(const std::string& path) const {
   return node->file.bytes();
 }
 
-std::vector<std::string> SimEnv::Names(const std::string& path) const {
-  const SimDisk::NodePtr directory = disk_.Find(path);
+namespace {
+
+std::vector<std::string> NamesIn(const SimDisk::NodePtr& directory, bool of_directories) {
   std::vector<std::string> names;
   if (directory == nullptr) return names;
   for (const auto& [name, node] : directory->entries) {
-    if (!node->is_directory) names.push_back(name);
+    if (node->is_directory == of_directories) names.push_back(name);
   }
   return names;
+}
+
+}  // namespace
+
+std::vector<std::string> SimEnv::Names(const std::string& path) const {
+  return NamesIn(disk_.Find(path), false);
+}
+
+std::vector<std::string> SimEnv::DirectoryNames(const std::string& path) const {
+  return NamesIn(disk_.Find(path), true);
 }
 
 void SimEnv::SetContents(const std::string& path, Slice contents) {

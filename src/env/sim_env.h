@@ -116,6 +116,8 @@ class SimEnv final : public Env {
   std::string Contents(const std::string& path) const;
   // Of the files in a directory, sorted; none if there is no such directory.
   std::vector<std::string> Names(const std::string& path) const;
+  // Likewise of the directories in it.
+  std::vector<std::string> DirectoryNames(const std::string& path) const;
   // Makes the file if need be, in a directory that exists; bytes and name are durable at once.
   void SetContents(const std::string& path, Slice contents);
   // Whether two names lead to one file.

@@ -54,13 +54,14 @@ int RunMany(const std::function<uint64_t()>& next_seed) {
   const uint64_t failed = RunSeeds(next_seed, planning, &totals);
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   std::printf(
-      "%llu histories, %llu commands, %llu crashes, %llu failed operations of %llu; %.0f s, %.0f "
-      "crashes/s\n",
+      "%llu histories, %llu commands, %llu crashes, %llu failed operations of %llu, %llu "
+      "checkpoints; %.0f s, %.0f crashes/s\n",
       static_cast<unsigned long long>(totals.histories),
       static_cast<unsigned long long>(totals.commands),
       static_cast<unsigned long long>(totals.crashes),
       static_cast<unsigned long long>(totals.faults),
-      static_cast<unsigned long long>(totals.operations), seconds,
+      static_cast<unsigned long long>(totals.operations),
+      static_cast<unsigned long long>(totals.checkpoints), seconds,
       static_cast<double>(totals.crashes) / seconds);
   if (failed != 0) Explain(failed, false);
   return failed != 0 ? 1 : 0;

@@ -9,8 +9,11 @@
 #include <cstring>
 #include <utility>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "engine/check/check.h"
+#include "engine/checkpoint/checkpoint_job.h"
+#include "engine/file_names.h"
 #include "tests/sim/tiny_options.h"
 
 namespace varve::sim {
@@ -18,6 +21,7 @@ namespace varve::sim {
 namespace {
 
 constexpr char kDirectory[] = "/db";
+constexpr char kCheckpoints[] = "/db/checkpoints";
 constexpr char kConfigFile[] = "/varve.conf";
 
 // Of what a client has not taken yet.
@@ -47,6 +51,14 @@ std::string Encode(const Argv& argv) {
     text += "$" + std::to_string(argument.size()) + "\r\n" + argument + "\r\n";
   }
   return text;
+}
+
+// The files of a directory, as kDirectory of another world. To look is no operation of this one.
+void CopyFiles(const SimEnv& from, const std::string& directory, SimEnv* to) {
+  CHECK(to->CreateDirectory(kDirectory).ok());
+  for (const std::string& name : from.Names(directory)) {
+    to->SetContents(JoinPath(kDirectory, name), from.Contents(JoinPath(directory, name)));
+  }
 }
 
 }  // namespace
@@ -221,6 +233,7 @@ void World::Turn() {
 void World::EndTurn() {
   instance_->EndTurn();
   instance_->EndTurn();  // before the loop sleeps
+  NoteCheckpoint();
   latest_wall_ms();
 }
 
@@ -367,6 +380,10 @@ void World::OnRan(const Dispatcher::Ran& ran) {
     mode_ = instance_->config().appendfsync;
     always_since_ = group;
   }
+  if (argv[0] == "BGSAVE" && text[0] == '+') {
+    NoteCheckpoint();  // the one before has just been told of
+    checkpoint_asked_ = group;
+  }
   // Which key it is, and whether a save is still under way, no two worlds need agree on.
   if (argv[0] != "RANDOMKEY" && argv[0] != "BGSAVE") transcript_ += text;
   peer->expected.push_back({std::move(text), answer.shows, mode_ == "always"});
@@ -429,6 +446,9 @@ void World::Start() {
 }
 
 void World::Kill() {
+  NoteCheckpoint();
+  checkpoint_asked_.reset();
+  checkpoints_made_ = 0;
   env_.DropJobs();
   instance_ = nullptr;
   for (Peer& peer : peers_) peer = Peer();
@@ -489,15 +509,10 @@ void World::Crash(CrashMode mode) {
   CheckRecovered();
 }
 
-// In a copy: to look is no operation of this world.
 void World::CheckFiles() {
   SimEnv copy(1);
   copy.set_pending_percent(0);
-  if (!copy.CreateDirectory(kDirectory).ok()) Fail("no copy can be made");
-  for (const std::string& name : env_.Names(kDirectory)) {
-    const std::string path = std::string(kDirectory) + "/" + name;
-    copy.SetContents(path, env_.Contents(path));
-  }
+  CopyFiles(env_, kDirectory, &copy);
   CheckReport report;
   const Status status = CheckDatabase(copy, kDirectory, &report);
   if (status.is_not_found()) return;
@@ -513,32 +528,39 @@ void World::CheckRecovered() {
   }
   ModelState wanted = model_.StateAt(last);
   const ModelState found = ReadAll();
+  RequireEqual(found, wanted, "at group " + std::to_string(last));
+  CheckCheckpoints();
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    std::erase_if(wanted[i], [&](const auto& entry) {
+      // What has expired may lie there still, and show when the clock is set back.
+      return !found[i].contains(entry.first) && entry.second.expire_at_ms > env_.WallMs();
+    });
+  }
+  model_.Rebase(std::move(wanted));
+  process_promise_ = power_promise_ = last;
+}
+
+// Keys that may have expired may be missing.
+void World::RequireEqual(const ModelState& found, const ModelState& wanted,
+                         const std::string& where) {
   const int64_t latest_ms = latest_wall_ms();
-  for (int i = 0; i < kDatabases; ++i) {
-    ModelDatabase& keys = wanted[static_cast<size_t>(i)];
-    const ModelDatabase& there = found[static_cast<size_t>(i)];
-    const std::string where =
-        " in database " + std::to_string(i) + " at group " + std::to_string(last);
-    for (const auto& [key, value] : there) {
-      const auto known = keys.find(key);
-      if (known == keys.end()) Fail(key + where + " should not be there");
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const std::string there = " in database " + std::to_string(i) + " " + where;
+    for (const auto& [key, value] : found[i]) {
+      const auto known = wanted[i].find(key);
+      if (known == wanted[i].end()) Fail(key + there + " should not be there");
       if (!(known->second == value)) {
-        Fail(key + where + " is " + value.bytes.substr(0, 20) + " until " +
+        Fail(key + there + " is " + value.bytes.substr(0, 20) + " until " +
              std::to_string(value.expire_at_ms) + " instead of " +
              known->second.bytes.substr(0, 20) + " until " +
              std::to_string(known->second.expire_at_ms));
       }
     }
-    std::erase_if(keys, [&](const auto& entry) {
-      if (there.contains(entry.first)) return false;
-      const int64_t at_ms = entry.second.expire_at_ms;
-      if (at_ms == 0 || at_ms > latest_ms) Fail(entry.first + where + " is missing");
-      // It may lie there still, and show when the clock is set back.
-      return at_ms > env_.WallMs();
-    });
+    for (const auto& [key, value] : wanted[i]) {
+      const bool may_have_expired = value.expire_at_ms != 0 && value.expire_at_ms <= latest_ms;
+      if (!may_have_expired && !found[i].contains(key)) Fail(key + there + " is missing");
+    }
   }
-  model_.Rebase(std::move(wanted));
-  process_promise_ = power_promise_ = last;
 }
 
 ModelState World::ReadAll() {
@@ -569,6 +591,65 @@ ModelState World::ReadAll() {
     }
   }
   return state;
+}
+
+// --- Checkpoints -------------------------------------------------------------------------------
+
+// Only one is made at a time, and one that was made is counted before older ones are removed.
+void World::NoteCheckpoint() {
+  if (!checkpoint_asked_ || instance_ == nullptr || !instance_->is_open()) return;
+  Engine& engine = instance_->engine();
+  const uint64_t made = engine.stats().checkpoints;
+  if (made == checkpoints_made_) return;
+  checkpoints_made_ = made;
+  checkpoint_told_ = {*std::exchange(checkpoint_asked_, {}), engine.last_commit_group()};
+  Trace("  told of a checkpoint");
+}
+
+// What lies there was made in this life, or is known from an earlier one.
+void World::CheckCheckpoints() {
+  std::map<std::string, ModelState> there;
+  const auto told = std::exchange(checkpoint_told_, {});
+  if (told) newest_checkpoint_.clear();
+  for (const std::string& name : env_.DirectoryNames(kCheckpoints)) {
+    if (name.ends_with(kPartialCheckpointSuffix)) continue;
+    uint64_t group = 0;
+    const ModelState found = ReadCheckpoint(name, &group);
+    const auto known = checkpoints_.find(name);
+    const bool is_new = known == checkpoints_.end();
+    ModelState wanted = is_new ? model_.StateAt(group) : std::move(known->second);
+    RequireEqual(found, wanted, "of checkpoint " + name + " at group " + std::to_string(group));
+    there.emplace(name, std::move(wanted));
+    const bool is_told = told && told->asked_group <= group && group <= told->told_group;
+    if (is_new && is_told) newest_checkpoint_ = name;
+  }
+  if (told && newest_checkpoint_.empty()) {
+    Fail("there is no checkpoint between groups " + std::to_string(told->asked_group) + " and " +
+         std::to_string(told->told_group) + ", but one was told of");
+  }
+  if (!newest_checkpoint_.empty() && !there.contains(newest_checkpoint_)) {
+    Fail("checkpoint " + newest_checkpoint_ + " is gone");
+  }
+  checkpoints_ = std::move(there);
+}
+
+// As a server that is started on a copy of it, so long ago that nothing expires.
+ModelState World::ReadCheckpoint(const std::string& name, uint64_t* group) {
+  Plan plan;
+  plan.seed = plan_.seed;
+  plan.options_seed = plan_.options_seed;
+  plan.appendfsync = "no";
+  plan.calm = true;
+  Totals totals;
+  World other(plan, totals, false);
+  other.step_ = step_ + ", reading checkpoint " + name;
+  CopyFiles(env_, JoinPath(kCheckpoints, name), &other.env_);
+  other.env_.SetWallMs(1);
+  other.CheckFiles();
+  other.Start();
+  *group = other.instance_->engine().reported_group();
+  ++totals_.checkpoints;
+  return other.ReadAll();
 }
 
 std::vector<std::string> World::Ask(const std::vector<Argv>& commands) {

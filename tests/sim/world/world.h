@@ -7,6 +7,8 @@
 //                      in order and whole
 //   after each crash   the server holds what it held at some moment, not before what it promised; no error, and nothing
 //                      that varve-tool check complains of
+//   checkpoints        whatever has the name of one holds what the server held at some moment, whole, and the newest
+//                      that was told of is there: of a moment between when it was asked for and when it was told of
 //
 // Promised is what a client was told: of a process that dies, every reply that it got; of a power cut, every reply that
 // it got under "always", and under "everysec" what was there when a second began in which nothing hung.
@@ -20,7 +22,9 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +46,7 @@ struct Totals {
   uint64_t crashes = 0;  // power cuts and kills, those during recovery included
   uint64_t faults = 0;   // operations that failed
   uint64_t operations = 0;
+  uint64_t checkpoints = 0;  // looked into
 };
 
 class World {
@@ -110,9 +115,15 @@ class World {
   void Crash(CrashMode mode);
   void CheckFiles();
   void CheckRecovered();
+  void RequireEqual(const ModelState& found, const ModelState& wanted, const std::string& where);
   ModelState ReadAll();
   // The replies, in order; none if the power fails. Runs jobs until they are there; nobody else is served.
   std::vector<std::string> Ask(const std::vector<Argv>& commands);
+
+  // --- Checkpoints
+  void NoteCheckpoint();
+  void CheckCheckpoints();
+  ModelState ReadCheckpoint(const std::string& name, uint64_t* group);
 
   bool powered() const { return env_.power_is_on(); }
   CrashMode RandomMode() { return static_cast<CrashMode>(random_.Uniform(4)); }
@@ -143,6 +154,17 @@ class World {
   bool faulty_ = false;        // since the last start: the disk may be to blame
   bool hung_ = false;          // a lane is
   int64_t latest_wall_ms_ = 0;
+  // Of the checkpoint that was asked for last, and of the last one told of in this life: the newest group then.
+  struct ToldCheckpoint {
+    uint64_t asked_group;
+    uint64_t told_group;
+  };
+  std::optional<uint64_t> checkpoint_asked_;
+  std::optional<ToldCheckpoint> checkpoint_told_;
+  uint64_t checkpoints_made_ = 0;                  // in this life
+  std::map<std::string, ModelState> checkpoints_;  // by name: what they have to hold
+  std::string newest_checkpoint_;                  // of those that were told of
+
   std::string transcript_;
   std::string step_;  // the one under way, for messages
 };
