@@ -68,8 +68,11 @@ class View {
   Mark mark() const { return {batch_.mark(), changed_}; }
   void TruncateTo(const Mark& mark);
   Batch& batch() { return batch_; }
-  // Whether the engine would take it as it is now.
-  Status Accepted() const { return batch_.empty() ? Status::Ok() : engine_.Accepts(batch_); }
+  // Whether the batch does no more than delete keys that have expired. It need not be committed: they read as absent
+  // all the same.
+  bool OnlyExpires() const { return batch_.entries() == counters_.expired_keys; }
+  // Whether the engine would take it as it is now, or need not.
+  Status Accepted() const { return OnlyExpires() ? Status::Ok() : engine_.Accepts(batch_); }
   ReadScope& scope() { return scope_; }
   // The batch was committed, just now: the changed databases are now everyone's.
   void Committed();

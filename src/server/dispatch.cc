@@ -285,7 +285,7 @@ Status Dispatcher::Commit(Client& client, const Command& command, uint64_t* grou
   if (!writable_.ok()) {
     if (Status refusal = engine_.Accepts(view.batch()); !refusal.ok()) {
       // A read that met an expired key would have deleted it. It may as well stay.
-      if ((command.flags & kReadOnly) != 0) return Status::Ok();
+      if (view.OnlyExpires() && (command.flags & kWrite) == 0) return Status::Ok();
       return refusal;
     }
   }
