@@ -94,7 +94,8 @@ Scrubber::Outcome Scrubber::ReadTable(const TableDirectory& files, uint64_t numb
     if (!opened.ok()) return {.damages = {opened.status()}};
     place.reader = std::move(*opened);
   }
-  TableReader::Verified verified{.blocks_end = place.blocks_end};
+  TableReader::Verified verified;
+  verified.blocks_end = place.blocks_end;
   place.reader->VerifyPartition(place.partition++, &verified);
   place.blocks_end = verified.blocks_end;
   const bool more = place.partition < place.reader->partition_count();

@@ -57,9 +57,9 @@ class Scrubber {
     std::shared_ptr<const TableReader> reader;
   };
   struct Outcome {
-    std::vector<Status> damages;
+    std::vector<Status> damages = {};
     uint64_t bytes = 0;
-    std::optional<Place> next;  // of the table, if there is more of it
+    std::optional<Place> next = {};  // of the table, if there is more of it
   };
 
   void RunAfter(uint64_t ms);

@@ -177,9 +177,7 @@ void World::Perform(const Step& step) {
       return env_.FailNth(static_cast<uint64_t>(step.number) + 1,
                           random_.OneIn(3) ? StatusCode::kNoSpace : StatusCode::kIoError,
                           step.flag);
-    case Step::Kind::kFull:
-      faulty_ = true;
-      return env_.SetCapacity(static_cast<uint64_t>(step.number));
+    case Step::Kind::kFull: faulty_ = true; return SetDiskBytes(static_cast<uint64_t>(step.number));
     case Step::Kind::kHeal: return Heal();
     case Step::Kind::kCutAfter: return env_.CutPowerAfter(static_cast<uint64_t>(step.number) + 1);
     case Step::Kind::kCrash:
@@ -196,7 +194,12 @@ void World::ReleaseLanes() {
 // What the disk did remains: until the next start errors may still be told.
 void World::Heal() {
   env_.FailNth(0);
-  env_.SetCapacity(UINT64_MAX);
+  SetDiskBytes(UINT64_MAX);
+}
+
+void World::SetDiskBytes(uint64_t bytes) {
+  disk_bytes_ = bytes;
+  env_.SetCapacity(bytes);
 }
 
 void World::Send(const Step& step) {
@@ -497,7 +500,9 @@ void World::Restart(CrashMode mode) {
 }
 
 void World::Crash(CrashMode mode) {
+  const uint64_t disk_bytes = disk_bytes_;
   Restart(mode);
+  if (disk_bytes != UINT64_MAX) StartOnFullDisk(disk_bytes);
   // And again, before it has recovered.
   for (uint64_t cuts = plan_.calm ? 0 : random_.Uniform(3); cuts > 0; --cuts) {
     env_.CutPowerAfter(1 + random_.Uniform(60));
@@ -507,6 +512,17 @@ void World::Crash(CrashMode mode) {
   if (random_.OneIn(4)) CheckFiles();
   Start();
   CheckRecovered();
+}
+
+// It may find that it cannot, but must say why; and loses nothing over it.
+void World::StartOnFullDisk(uint64_t disk_bytes) {
+  SetDiskBytes(disk_bytes);
+  const Status status = TryStart();
+  if (!status.ok() && status.code() != StatusCode::kNoSpace) {
+    Fail("the server does not start on a full disk: " + status.ToString());
+  }
+  for (uint64_t jobs = random_.Uniform(20); jobs > 0 && env_.RunOneJob();) --jobs;
+  Restart(RandomMode());
 }
 
 void World::CheckFiles() {

@@ -97,6 +97,7 @@ class World {
   void AskAfterExpired(int64_t latest_ms);
   void ReleaseLanes();
   void Heal();
+  void SetDiskBytes(uint64_t bytes);
   void Connect(Peer& peer);
   void Disconnect(Peer& peer);
 
@@ -113,6 +114,7 @@ class World {
   void Stop();
   void Restart(CrashMode mode);
   void Crash(CrashMode mode);
+  void StartOnFullDisk(uint64_t disk_bytes);
   void CheckFiles();
   void CheckRecovered();
   void RequireEqual(const ModelState& found, const ModelState& wanted, const std::string& where);
@@ -153,6 +155,7 @@ class World {
   uint64_t always_since_ = 0;  // the newest group when mode_ became "always"
   bool faulty_ = false;        // since the last start: the disk may be to blame
   bool hung_ = false;          // a lane is
+  uint64_t disk_bytes_ = UINT64_MAX;
   int64_t latest_wall_ms_ = 0;
   // Of the checkpoint that was asked for last, and of the last one told of in this life: the newest group then.
   struct ToldCheckpoint {
