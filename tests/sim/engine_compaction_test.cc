@@ -38,6 +38,21 @@ void FillAndSettle(EngineWorld& world) {
   world.RunUntilIdle();
 }
 
+std::vector<std::string> TablesOf(EngineWorld& world) {
+  std::vector<std::string> tables;
+  for (const std::string& name : world.env.Names("/db")) {
+    if (name.ends_with(".table")) tables.push_back(JoinPath("/db", name));
+  }
+  return tables;
+}
+
+// Damages those that are still there; the second time that is undone.
+void FlipBits(EngineWorld& world, const std::vector<std::string>& tables) {
+  for (const std::string& table : tables) {
+    if (world.env.Exists(table)) world.env.FlipBit(table, 100, 3);
+  }
+}
+
 int LevelsInUse(const EngineStats& stats) {
   int levels = 0;
   for (const EngineStats::Level& level : stats.levels) levels += level.tables > 0 ? 1 : 0;
@@ -93,7 +108,19 @@ TEST_CASE(
   CHECK(LevelsInUse(world.engine->stats()) == 1);
 }
 
-// Everything can be read again at the end: so nothing may have been lost, nor come back, while it could not.
+// All that could not be read can be read again: nothing may have been lost, nor come back, while it could not.
+void RequireNothingLost(EngineWorld& world) {
+  world.env.AdvanceMs(11 * 60'000);
+  world.RunUntilIdle();
+  CHECK(world.engine->stats().unreadable_files == 0);
+  world.CheckExactly(world.ScanAll());
+  Must(world.Compact());
+  CHECK(LevelsInUse(world.engine->stats()) == 1);
+  world.CheckExactly(world.ScanAll());
+  world.CrashAndCheck(CrashMode::kDropUnsynced);
+  REQUIRE(world.CheckSettled());
+}
+
 struct Detour {
   bool there_was_one = false;  // a table to be damaged
   bool was_needed = false;
@@ -113,10 +140,7 @@ Detour RequireDetour(PolicyKind policy, size_t damaged_table) {
   }
   world.RunUntilIdle();
   world.Restart(CrashMode::kKeepAll);
-  std::vector<std::string> tables;
-  for (const std::string& name : world.env.Names("/db")) {
-    if (name.ends_with(".table")) tables.push_back(JoinPath("/db", name));
-  }
+  const std::vector<std::string> tables = TablesOf(world);
   if (damaged_table >= tables.size()) return {};
   const std::string& damaged = tables[damaged_table];
   CAPTURE(damaged);
@@ -138,15 +162,7 @@ Detour RequireDetour(PolicyKind policy, size_t damaged_table) {
   CHECK(unreadable <= 1);
 
   world.env.FlipBit(damaged, 100, 3);
-  world.env.AdvanceMs(11 * 60'000);
-  world.RunUntilIdle();
-  CHECK(world.engine->stats().unreadable_files == 0);
-  world.CheckExactly(world.ScanAll());
-  Must(world.Compact());
-  CHECK(LevelsInUse(world.engine->stats()) == 1);
-  world.CheckExactly(world.ScanAll());
-  world.CrashAndCheck(CrashMode::kDropUnsynced);
-  REQUIRE(world.CheckSettled());
+  RequireNothingLost(world);
   return {.there_was_one = true, .was_needed = unreadable > 0};
 }
 
@@ -166,14 +182,79 @@ TEST_CASE(
   }
 }
 
+// Levels of a few tables each, the first of them full with little: so jobs of all levels read whatever there is.
+Options SteepLevels() {
+  Options options = TinyOptions();
+  options.table_bytes = 2048;
+  options.level1_bytes = 4096;
+  options.level_size_ratio = 2;
+  return options;
+}
+
+// A second of a client that writes little, each of it flushed. Nobody has to wait.
+void WriteForASecond(EngineWorld& world) {
+  WriteSome(world);
+  Must(world.Flush());
+  world.RunUntilIdle();
+  world.env.AdvanceMs(1000);
+  world.RunUntilIdle();
+  const EngineStats stats = world.engine->stats();
+  CHECK(stats.levels[0].tables <= static_cast<uint64_t>(world.options.level0_tables_compact) + 1);
+  CHECK(stats.writer_delay_us == 0);
+}
+
+TEST_CASE("engine compactions: writers do not feel tables that could not be read for a moment") {
+  for (const PolicyKind policy : PolicyKinds()) {
+    CAPTURE(ToString(policy));
+    Options options = SteepLevels();
+    options.compaction_policy = policy;
+    EngineWorld world(7, options);
+    REQUIRE(world.Open());
+    FillAndSettle(world);
+    int met = 0;
+    for (int moment = 0; moment < 60; ++moment) {
+      CAPTURE(moment);
+      std::vector<std::string> tables = TablesOf(world);
+      std::erase_if(tables, [&world](const std::string&) { return !world.random.OneIn(5); });
+      FlipBits(world, tables);
+      bool was_met = false;
+      for (uint64_t i = world.random.Uniform(3); i < 3; ++i) {
+        WriteForASecond(world);
+        was_met = was_met || world.engine->stats().unreadable_files > 0;
+      }
+      if (was_met) ++met;
+      FlipBits(world, tables);
+      for (uint64_t i = world.random.Uniform(3); i < 3; ++i) WriteForASecond(world);
+    }
+    CHECK(met > 10);
+    RequireNothingLost(world);
+  }
+}
+
+TEST_CASE("engine compactions: writers do not feel that no table can be read that was there") {
+  for (const PolicyKind policy : PolicyKinds()) {
+    CAPTURE(ToString(policy));
+    Options options = SteepLevels();
+    options.compaction_policy = policy;
+    EngineWorld world(8, options);
+    REQUIRE(world.Open());
+    FillAndSettle(world);
+    const std::vector<std::string> tables = TablesOf(world);
+    CHECK(tables.size() > 20);
+    FlipBits(world, tables);
+    for (int i = 0; i < 200; ++i) WriteForASecond(world);
+    CHECK(world.engine->stats().unreadable_files > 1);
+    FlipBits(world, tables);
+    RequireNothingLost(world);
+  }
+}
+
 TEST_CASE("engine compactions: what is asked for ends where it cannot be read") {
   EngineWorld world(1, TinyTiers());
   REQUIRE(world.Open());
   FillAndSettle(world);
   world.Restart(CrashMode::kKeepAll);
-  for (const std::string& name : world.env.Names("/db")) {
-    if (name.ends_with(".table")) world.env.FlipBit(JoinPath("/db", name), 100, 3);
-  }
+  FlipBits(world, TablesOf(world));
   REQUIRE(world.Open());
   // Nor the second time, when it is known.
   for (int i = 0; i < 2; ++i) {

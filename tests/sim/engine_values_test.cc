@@ -183,6 +183,64 @@ TEST_CASE("engine values: one that cannot be read is named, and others are serve
   for (const uint64_t n : {0, 1, 3, 4}) REQUIRE(world.CheckGet(KeyOf(n)));
 }
 
+// Everything again and again, in any order.
+void Overwrite(ValueWorld& world, int rounds) {
+  for (int i = 0; i < rounds * kKeys; ++i) world.Put(world.random.Uniform(kKeys));
+  REQUIRE(world.Flush());
+  world.LetTimePass();
+}
+
+void RequireAllComesBack(ValueWorld& world) {
+  world.env.AdvanceMs(11 * 60'000);
+  world.LetTimePass();
+  CHECK(world.engine->stats().unreadable_files == 0);
+  CHECK(world.engine->stats().value_bytes * 100 <= world.LiveBytes() * 120);
+  world.CheckExactly(world.ScanAll());
+  REQUIRE(world.CheckSettled());
+}
+
+TEST_CASE("engine values: a file that cannot be opened stays, and the space of others comes back") {
+  ValueWorld world(1);
+  Overwrite(world, 1);
+  const std::string path = JoinPath("/db", world.ValueFiles().front());
+  const std::string away = path + ".away";
+  REQUIRE(world.env.Rename(path, away).ok());
+  Overwrite(world, 10);
+  const EngineStats stats = world.engine->stats();
+  CHECK(stats.last_error.find(path) != std::string::npos);
+  CHECK(stats.levels[0].tables == 0);
+  CHECK(stats.value_bytes * 100 <= (world.LiveBytes() + world.env.Contents(away).size()) * 120);
+  REQUIRE(world.env.Rename(away, path).ok());
+  RequireAllComesBack(world);
+}
+
+TEST_CASE(
+    "engine values: what a damaged table refers to stays, and the space of others comes back") {
+  for (const PolicyKind policy : PolicyKinds()) {
+    CAPTURE(ToString(policy));
+    Options options = LargeValues();
+    options.table_bytes = 1024;
+    options.value_file_bytes = 2048;  // many
+    options.compaction_policy = policy;
+    ValueWorld world(1, options);
+    world.check_before_open = false;
+    Overwrite(world, 2);
+    REQUIRE(world.Compact());
+    const uint64_t value_bytes = world.engine->stats().value_bytes;
+    std::vector<std::string> tables = world.env.Names("/db");
+    std::erase_if(tables, [](const std::string& name) { return !name.ends_with(".table"); });
+    CHECK(tables.size() > 1);
+    const std::string damaged = JoinPath("/db", tables[1]);
+    world.env.FlipBit(damaged, 100, 3);
+    Overwrite(world, 40);
+    const EngineStats stats = world.engine->stats();
+    CHECK(stats.last_error.find(damaged) != std::string::npos);
+    CHECK(stats.value_bytes < 2 * (world.LiveBytes() + value_bytes));
+    world.env.FlipBit(damaged, 100, 3);
+    RequireAllComesBack(world);
+  }
+}
+
 TEST_CASE("engine values: large ones are read from the disk once, and then cached") {
   Options options = LargeValues();
   options.block_cache_bytes = 4 << 20;

@@ -78,12 +78,14 @@ Plan LeveledPicker::TowardsOneRun(CompactionReason reason) const {
   if (!version_.level(0).empty()) return FromLevel0(reason);
   for (int level = 1; level < targets_.last; ++level) {
     const FileList& files = version_.level(level);
-    if (files.empty()) continue;
-    Plan plan = PushDown(level, 0, reason);
-    // Moved as it is, a table would keep what a job could drop.
-    const bool read = files[0]->tombstones > 0 && !state_.IsUnreadable(files[0]->number);
-    if (plan && plan->trivial_move && read) plan->trivial_move = false;
-    return plan;
+    for (size_t i = 0; i < files.size(); ++i) {
+      Plan plan = PushDown(level, i, reason);
+      if (!plan) continue;
+      // Moved as it is, a table would keep what a job could drop.
+      const bool read = files[i]->tombstones > 0 && !state_.IsUnreadable(files[i]->number);
+      if (plan->trivial_move && read) plan->trivial_move = false;
+      return plan;
+    }
   }
   return CleanInPlace(targets_.last, reason);
 }

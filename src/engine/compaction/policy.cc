@@ -44,13 +44,15 @@ std::optional<PolicyKind> ParsePolicyKind(Slice name) {
   return std::nullopt;
 }
 
+bool PolicyState::AnyUnreadable(const FileList& tables) const {
+  if (unreadable_files == nullptr || unreadable_files->empty()) return false;
+  return std::any_of(tables.begin(), tables.end(),
+                     [this](const FileRef& table) { return IsUnreadable(table->number); });
+}
+
 bool PolicyState::ReadsUnreadable(const CompactionPlan& plan) const {
-  if (unreadable_files == nullptr || plan.trivial_move || plan.drop_only) return false;
-  const auto any = [this](const FileList& tables) {
-    return std::any_of(tables.begin(), tables.end(),
-                       [this](const FileRef& table) { return IsUnreadable(table->number); });
-  };
-  return any(plan.inputs) || any(plan.next_inputs);
+  if (plan.trivial_move || plan.drop_only) return false;
+  return AnyUnreadable(plan.inputs) || AnyUnreadable(plan.next_inputs);
 }
 
 // --- Plans as text ---

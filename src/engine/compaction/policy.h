@@ -81,12 +81,13 @@ struct PolicyState {
   // Little has been written for a while: space is taken back that would have to wait under load.
   bool quiet = false;
   // Tables and value files that could not be read. No plan reads such a table, though it may move it, or drop it; and none is
-  // made to empty such a value file. May be null.
+  // made to empty such a value file, or one that such a table refers to. May be null.
   const std::set<uint64_t>* unreadable_files = nullptr;
 
   bool IsUnreadable(uint64_t file) const {
     return unreadable_files != nullptr && unreadable_files->contains(file);
   }
+  bool AnyUnreadable(const FileList& tables) const;
   // Whether its job would fail.
   bool ReadsUnreadable(const CompactionPlan& plan) const;
 };

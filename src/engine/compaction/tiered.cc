@@ -95,6 +95,7 @@ class TieredPicker final : public Picker {
   Plan MakeRoom() const;
   Plan JoinNeighbours() const;
   Plan FullTier() const;
+  Plan FullStretch(size_t begin, size_t end) const;
   Plan IntoLast() const;
   Plan TooManyRuns() const;
   Plan CheapestTwo() const;
@@ -197,6 +198,19 @@ Plan TieredPicker::FullTier() const {
     end = EndOfTier(runs_, begin);
     if (end - begin < static_cast<size_t>(options().tier_runs)) continue;
     if (Plan plan = Whole(begin, end - 1, CompactionReason::kTierFull)) return plan;
+    if (Plan plan = FullStretch(begin, end)) return plan;
+  }
+  return std::nullopt;
+}
+
+// Likewise of what a run that cannot be read leaves of the tier's runs [begin, end), above it or below.
+Plan TieredPicker::FullStretch(size_t begin, size_t end) const {
+  for (size_t i = begin; i <= end; ++i) {
+    if (i < end && !state_.AnyUnreadable(Files(i))) continue;
+    if (i - begin >= static_cast<size_t>(options().tier_runs)) {
+      if (Plan plan = Whole(begin, i - 1, CompactionReason::kTierFull)) return plan;
+    }
+    begin = i + 1;
   }
   return std::nullopt;
 }
@@ -322,10 +336,8 @@ void TieredPicker::Widen(size_t oldest, Part* part) const {
 bool TieredPicker::AnyUnreadable(size_t newest, size_t oldest, const KeyRange& range) const {
   if (state_.unreadable_files == nullptr || state_.unreadable_files->empty()) return false;
   for (size_t run = newest; run <= oldest; ++run) {
-    for (const FileRef& table :
-         version_.Overlapping(runs_[run].level, range.smallest, range.largest)) {
-      if (state_.IsUnreadable(table->number)) return true;
-    }
+    const FileList met = version_.Overlapping(runs_[run].level, range.smallest, range.largest);
+    if (state_.AnyUnreadable(met)) return true;
   }
   return false;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace varve {
 
@@ -32,6 +33,19 @@ double GarbageRatio(const LiveValueFile& file) {
   return static_cast<double>(file.garbage_bytes()) / static_cast<double>(file.meta.size_bytes);
 }
 
+// Files with a value that cannot be moved: as long as it stays, moving the others frees nothing.
+std::set<uint64_t> StuckFiles(const Version& version, const PolicyState& state) {
+  if (state.unreadable_files == nullptr || state.unreadable_files->empty()) return {};
+  std::set<uint64_t> stuck = *state.unreadable_files;
+  for (int level = 0; level < kLevels; ++level) {
+    for (const FileRef& table : version.level(level)) {
+      if (!state.IsUnreadable(table->number)) continue;
+      for (const ValueUse& use : table->value_uses) stuck.insert(use.file);
+    }
+  }
+  return stuck;
+}
+
 }  // namespace
 
 std::vector<uint64_t> ValueFilesToEmpty(const Version& version, const PolicyState& state) {
@@ -39,9 +53,10 @@ std::vector<uint64_t> ValueFilesToEmpty(const Version& version, const PolicyStat
   uint64_t garbage = GarbageOf(version);
   uint64_t all = version.value_bytes();
   if (!IsBeyond(garbage, all, bounds.begin_percent)) return {};
+  const std::set<uint64_t> stuck = StuckFiles(version, state);
   std::vector<const LiveValueFile*> files;
   for (const LiveValueFile& file : version.value_files()) {
-    if (file.garbage_bytes() > 0 && !state.IsUnreadable(file.meta.number)) files.push_back(&file);
+    if (file.garbage_bytes() > 0 && !stuck.contains(file.meta.number)) files.push_back(&file);
   }
   std::stable_sort(files.begin(), files.end(), [](const LiveValueFile* a, const LiveValueFile* b) {
     return GarbageRatio(*a) > GarbageRatio(*b);
@@ -49,7 +64,7 @@ std::vector<uint64_t> ValueFilesToEmpty(const Version& version, const PolicyStat
   std::vector<uint64_t> chosen;
   for (const LiveValueFile* file : files) {
     if (!IsBeyond(garbage, all, bounds.end_percent)) break;
-    // More would be moved than it is worth: what is needed is damaged.
+    // More would be moved than it is worth: what is needed is stuck.
     if (!IsBeyond(file->garbage_bytes(), file->meta.size_bytes, bounds.end_percent)) break;
     chosen.push_back(file->meta.number);
     garbage -= file->garbage_bytes();

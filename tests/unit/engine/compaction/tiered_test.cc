@@ -62,6 +62,14 @@ TEST_CASE("tiered: what cannot be read is gone around") {
        "L0 -> L29, count: 5 4 3 2"},
       {"a tier that has one waits",
        "L27: 1 a-z 20\nL28: 2 a-z 20\nL29: 3 a-z 20!\nL30: 4 a-z 20\nL31: 9 a-z 4000", "nothing"},
+      {"until there are enough above it",
+       "L25: 1 a-z 20\nL26: 2 a-z 20\nL27: 3 a-z 20\nL28: 4 a-z 20\nL29: 5 a-z 20!\n"
+       "L30: 6 a-z 20\nL31: 9 a-z 4000",
+       "L25 -> L28, tier: 1 | 2 | 3 + 4"},
+      {"or below it",
+       "L26: 1 a-z 20\nL27: 2 a-z 20!\nL28: 3 a-z 20\nL29: 4 a-z 20\nL30: 5 a-z 20\n"
+       "L31: 6 a-z 20",
+       "L28 -> L31, tier: 3 | 4 | 5 + 6"},
   };
   RunCases(kTiered, cases);
   // Nine runs, of which eight may be: two that can be read become one.

@@ -57,6 +57,7 @@ struct Tree {
   PolicyState state(bool quiet) const {
     PolicyState state{options, busy, dead, 0};
     state.quiet = quiet;
+    state.unreadable_files = &unreadable;
     return state;
   }
   std::string Pick(PolicyKind policy, bool quiet) const {
@@ -109,6 +110,7 @@ struct Tree {
 
   Options options;
   std::set<uint64_t> busy;
+  std::set<uint64_t> unreadable;
   DeadPrefixes dead;
   VersionEdit edit;
   std::shared_ptr<const Version> version = std::make_shared<const Version>();
@@ -144,6 +146,31 @@ TEST_CASE(
   for (const PolicyKind policy : kPolicies) {
     CHECK(tree.Pick(policy, false) == "L6, values: 10, emptying 1");
   }
+}
+
+TEST_CASE("value garbage: what a table that cannot be read refers to is not waited for") {
+  Tree tree;
+  std::map<uint64_t, uint64_t> held;
+  for (uint64_t file = 1; file <= 40; ++file) {
+    tree.File(file, 100);
+    held[file] = 1;
+  }
+  tree.File(50, 100);
+  tree.Table(60, 6, "a", "m", held);
+  tree.Table(61, 6, "n", "z", {{20, 5}, {50, 40}});
+  tree.Apply();
+  for (const PolicyKind policy : kPolicies) {
+    CHECK(tree.Pick(policy, false).starts_with("L6, values: 60, emptying 1 2 3"));
+  }
+  tree.unreadable = {60};
+  for (const PolicyKind policy : kPolicies) {
+    CHECK(tree.Pick(policy, false) == "L6, values: 61, emptying 50");
+  }
+  tree.Settle(PolicyKind::kLeveled, false);
+  CHECK(tree.relocated == 40);
+  tree.unreadable.clear();
+  tree.Settle(PolicyKind::kLeveled, false);
+  CHECK(tree.version->value_files().size() < 10);
 }
 
 TEST_CASE("value garbage: when it is quiet a tenth is too much") {
