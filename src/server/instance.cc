@@ -49,11 +49,11 @@ Instance::Instance(Config config, Env& env, Host host)
       started_ms_(env.WallMs()),
       memory_limit_bytes_(MemoryLimitOf(config_)) {
   stats_.commands.resize(static_cast<size_t>(CommandCount()));
-  const auto clients_wanted = static_cast<size_t>(config_.maxclients);
-  if (host_.clients_max < clients_wanted) {
+  if (const auto most = static_cast<int64_t>(host_.clients_max); config_.maxclients > most) {
     Log(LogLevel::kWarning,
-        "maxclients %zu needs more open files than the system allows: using %zu", clients_wanted,
-        host_.clients_max);
+        "maxclients %lld needs more open files than the system allows: using %lld",
+        static_cast<long long>(config_.maxclients), static_cast<long long>(most));
+    config_.maxclients = most;
   }
   ApplyLimits();
 }
@@ -169,7 +169,7 @@ void Instance::ApplyLimits() {
   limits_.output = config_.client_output_limits.normal;
   limits_.output_pubsub = config_.client_output_limits.pubsub;
   limits_.idle_seconds_max = config_.timeout_seconds;
-  limits_.clients_max = std::min(host_.clients_max, static_cast<size_t>(config_.maxclients));
+  limits_.clients_max = static_cast<size_t>(config_.maxclients);
 }
 
 }  // namespace varve

@@ -72,8 +72,7 @@ std::vector<std::pair<std::string, std::string>> Instance::ConfigGet(
 Status Instance::ConfigSet(std::span<const std::pair<Slice, Slice>> values) {
   Config next = config_;
   RETURN_IF_ERROR(SetConfig(values, &next));
-  if (next.maxclients > static_cast<int64_t>(host_.clients_max) &&
-      next.maxclients > config_.maxclients) {
+  if (next.maxclients > static_cast<int64_t>(host_.clients_max)) {
     return Status::ClientError(
         errors::ConfigSetFailed("maxclients", "the system does not allow that many open files"));
   }

@@ -12,17 +12,13 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
+from varve import check  # noqa: E402
 
 TOOL = os.environ.get("VARVE_TOOL", "build/varve-tool")
 FLAGS = ["--memory-limit", "32mb"]  # small generations: flushes and compactions go on all the time
 SAVE_MAX_S = 60
 KEYS_MAX = 20_000  # then the writer begins anew
 PAIRS_PER_PIPELINE = 50
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
 
 
 class Writer(threading.Thread):

@@ -8,14 +8,10 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import redis  # noqa: E402
 import varve  # noqa: E402
+from varve import check  # noqa: E402
 
 MEGABYTE = 1 << 20
 KEYS = 5000
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
 
 
 def raises(kind, call, *args):

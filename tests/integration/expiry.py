@@ -9,22 +9,11 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
+from varve import check, info  # noqa: E402
 
 MANY = 200_000
 SOON_MAX_S = 30  # for slow machines; what is really wanted is written in docs/BENCHMARKS.md
 PAUSE_MAX_S = 1.0
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
-
-
-def info(client, section, name):
-    for line in client.call("INFO", section).decode().splitlines():
-        if line.startswith(name + ":"):
-            return line.split(":", 1)[1]
-    raise varve.Failure("INFO %s has no %s" % (section, name))
 
 
 def await_size(client, size):
@@ -48,7 +37,7 @@ def all_keys(client):
 
 def await_all_gone(client):
     deadline = time.monotonic() + SOON_MAX_S
-    while info(client, "stats", "expire_cycle_lag_msec") != "0":
+    while info(client, "expire_cycle_lag_msec") != "0":
         check(time.monotonic() < deadline, "keys still expire")
         time.sleep(0.02)
     check(all_keys(client) == [b"stays"], "keys that should be gone")
@@ -78,7 +67,7 @@ def test_few(client):
     await_size(client, 2)
     client.call("SELECT", 0)
     await_size(client, 1)
-    check(info(client, "stats", "expired_keys") == "198", "expired_keys")
+    check(info(client, "expired_keys") == "198", "expired_keys")
 
 
 def test_watch(server, client):

@@ -9,15 +9,11 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
+from varve import check  # noqa: E402
 
 PROGRAM = os.environ.get("VARVE_LOAD", "build/varve-load")
 TIMEOUT_S = 120
 KEYS = 20000
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
 
 
 def load(server, *options):

@@ -10,6 +10,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
+from varve import check  # noqa: E402
 
 LIMIT_MB = 48
 RSS_ALLOWED = int(LIMIT_MB * 1.1 + 64) << 20
@@ -24,19 +25,9 @@ PARTS = ("records_bytes", "record_slots_bytes", "record_lists_bytes", "block_cac
          "allocator_caches_bytes", "allocator_overhead_bytes", "code_bytes")
 
 
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
-
-
 def memory_info(client):
     lines = client.call("INFO", "memory").decode().splitlines()
     return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
-def rss_bytes(server):
-    with open("/proc/%d/statm" % server.process.pid) as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Watch(threading.Thread):
@@ -113,7 +104,7 @@ def main():
             read_all(client)
             time.sleep(3)  # settled
             info = memory_info(client)
-            rss = rss_bytes(server)
+            rss = server.rss_bytes()
             check(abs(int(info["used_memory_rss"]) - rss) < 0.05 * rss, "INFO's RSS is not /proc's")
         check(watch.problem is None, watch.problem)
         check(watch.looks > 5, "only %d looks at a full server" % watch.looks)

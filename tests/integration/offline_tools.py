@@ -10,17 +10,13 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
+from varve import check  # noqa: E402
 
 TOOL = os.environ.get("VARVE_TOOL", "build/varve-tool")
 SOUND, DAMAGED, NOT_DONE = 0, 1, 2
 KEYS = 60_000
 VALUE = "v" * 200
 EXPIRES_MS = 4_000_000_000_000
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
 
 
 def tool(want, *arguments):

@@ -10,17 +10,13 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
+from varve import check  # noqa: E402
 
 PROGRAM = os.environ.get("VARVE_LOAD", "build/varve-load")
 KEYS = 100000
 LOAD_S = 15
 WAIT_S = 20
 END_TIMEOUT_S = 120
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
 
 
 def stat(client, field):

@@ -9,11 +9,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
+from varve import check  # noqa: E402
 
 
 def talk(family, address, data):

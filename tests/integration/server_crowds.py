@@ -19,6 +19,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
+from varve import check, info  # noqa: E402
 
 PING_P99_S = 0.3
 IDLE_CLIENTS = 10_000
@@ -31,11 +32,6 @@ STORM_S = 3
 SANITIZED = any(s in os.environ.get("VARVE_BUILD", "") for s in ("address", "thread", "undefined"))
 
 
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
-
-
 def wait_until(condition, what, patience_s=20):
     deadline = time.monotonic() + patience_s
     while not condition():
@@ -45,28 +41,6 @@ def wait_until(condition, what, patience_s=20):
 
 def connect(server):
     return socket.create_connection(("127.0.0.1", server.port), timeout=varve.REPLY_TIMEOUT_S)
-
-
-def info(client, field):
-    for line in client.call("INFO", "everything").decode().split("\r\n"):
-        if line.startswith(field + ":"):
-            return line.split(":", 1)[1]
-    raise varve.Failure("INFO has no " + field)
-
-
-def cpu_seconds(server):
-    with open("/proc/%d/stat" % server.process.pid) as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def rss_bytes(server):
-    with open("/proc/%d/statm" % server.process.pid) as f:
-        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def open_descriptors(server):
-    return len(os.listdir("/proc/%d/fd" % server.process.pid))
 
 
 class Bystander:
@@ -136,7 +110,7 @@ def test_idle_crowd():
         room = int(client.call("CONFIG", "GET", "maxclients").items[1])
         size = min(size, room - 100)
         client.call("SET", "key", "value")
-        before = rss_bytes(server)
+        before = server.rss_bytes()
         with Bystander(server, "%d idle clients" % size):
             crowd = [connect(server) for _ in range(size)]
             # Every second has said something, and has had buffers.
@@ -147,14 +121,14 @@ def test_idle_crowd():
             wait_until(lambda: int(info(client, "connected_clients")) == size + 2, "they come")
             # Their buffers are taken back after a second; the allocator gives them back in some more.
             if not SANITIZED:
-                wait_until(lambda: rss_bytes(server) - before < size * IDLE_CLIENT_BYTES,
+                wait_until(lambda: server.rss_bytes() - before < size * IDLE_CLIENT_BYTES,
                            "idle clients take more than %d bytes each" % IDLE_CLIENT_BYTES)
-            each = (rss_bytes(server) - before) / size
+            each = (server.rss_bytes() - before) / size
             print("%d idle clients: %.0f bytes each" % (size, each))
             check(client.call("GET", "key") == b"value", "GET beside the crowd")
-            start = cpu_seconds(server)
+            start = server.cpu_seconds()
             time.sleep(1)
-            used = cpu_seconds(server) - start
+            used = server.cpu_seconds() - start
             check(used < 0.5, "idle clients cost %.2f s of a second" % used)
             check(len(client.call("CLIENT", "LIST").splitlines()) == size + 2, "CLIENT LIST")
         check(crowd[-1].send(b"PING\r\n") and crowd[-1].recv(100) == b"+PONG\r\n", "the last")
@@ -181,8 +155,8 @@ def test_slow_senders():
     command = b"*3\r\n$3\r\nSET\r\n$4\r\nslow\r\n$9\r\n" + b"012345678"
     with varve.Server() as server, varve.Client(server.port) as client:
         client.call("CONFIG", "SET", "timeout", 2)
-        before = rss_bytes(server)
-        descriptors = open_descriptors(server)
+        before = server.rss_bytes()
+        descriptors = server.open_descriptors()
         with Bystander(server, "%d slow senders" % SLOW_CLIENTS):
             slow = [connect(server) for _ in range(SLOW_CLIENTS)]
             silent = [connect(server) for _ in range(SLOW_CLIENTS)]
@@ -196,7 +170,7 @@ def test_slow_senders():
                 time.sleep(max(0, start + (i + 1) * 0.6 - time.monotonic()))
             check(all(closed_by_server(s) for s in silent), "who is silent stays")
             check(not any(closed_by_server(s) for s in slow), "who is slow is closed")
-            grown = rss_bytes(server) - before
+            grown = server.rss_bytes() - before
             check(SANITIZED or grown < SLOW_CLIENTS * 20_000, "slow senders: %d bytes" % grown)
             for s in slow:
                 s.setblocking(True)
@@ -208,7 +182,7 @@ def test_slow_senders():
             check(all(closed_by_server(s) for s in slow), "closed, but its peer is not told")
         for s in slow + silent:
             s.close()
-        wait_until(lambda: open_descriptors(server) <= descriptors + 5, "descriptors leak")
+        wait_until(lambda: server.open_descriptors() <= descriptors + 5, "descriptors leak")
         server.stop()
 
 
@@ -246,8 +220,8 @@ def test_storm():
     with varve.Server() as server, varve.Client(server.port) as client:
         client.call("SET", "key", "value")
         time.sleep(0.5)  # What the first write opens in the background.
-        descriptors = open_descriptors(server)
-        before = rss_bytes(server)
+        descriptors = server.open_descriptors()
+        before = server.rss_bytes()
         with Bystander(server, "storm"):
             counters = [multiprocessing.Value("q") for _ in range(STORM_PROCESSES)]
             storms = [multiprocessing.Process(target=storm, args=(server.port, i, counters[i]))
@@ -260,11 +234,11 @@ def test_storm():
         print("storm: %d connections in %d s" % (count, STORM_S))
         check(count > 500, "only %d connections" % count)
         wait_until(lambda: int(info(client, "connected_clients")) == 1, "clients are left")
-        wait_until(lambda: open_descriptors(server) <= descriptors + 5, "descriptors are left")
+        wait_until(lambda: server.open_descriptors() <= descriptors + 5, "descriptors are left")
         # A PING may go on past a half command only as its value.
         check(client.call("DBSIZE") == 2, "half a command was run")
         check(int(info(client, "total_connections_received")) > count // 2, "who was accepted")
-        grown = rss_bytes(server) - before
+        grown = server.rss_bytes() - before
         check(SANITIZED or grown < 50 << 20, "a storm leaves %d bytes" % grown)
         server.stop()
 
@@ -275,7 +249,7 @@ def test_vanished_peers():
     tcp_repair = 19
     with varve.Server(["--tcp-keepalive", "1"]) as server, varve.Client(server.port) as client, \
             Bystander(server, "vanished peers"):
-        descriptors = open_descriptors(server)
+        descriptors = server.open_descriptors()
         crowd = [connect(server) for _ in range(200)]
         for s in crowd:
             s.sendall(b"*2\r\n$3\r\nGET\r\n")
@@ -288,7 +262,7 @@ def test_vanished_peers():
         for s in crowd:
             s.close()
         wait_until(lambda: int(info(client, "connected_clients")) == 2, "they stay")
-        wait_until(lambda: open_descriptors(server) <= descriptors + 5, "descriptors are left")
+        wait_until(lambda: server.open_descriptors() <= descriptors + 5, "descriptors are left")
 
 
 # ---- No descriptors left ----------------------------------------------------------------------------
@@ -365,7 +339,7 @@ def test_low_limit():
             check(int(info(writer.client, field)) > 0, "no " + field)
         check(info(writer.client, "last_error") == "", info(writer.client, "last_error"))
         print("low limit: %d clients, %d descriptors of 160" % (
-            len(crowd) + 1, open_descriptors(server)))
+            len(crowd) + 1, server.open_descriptors()))
         for s in crowd:
             s.close()
         server.stop()
@@ -378,16 +352,16 @@ def test_limit_lowered():
         writer = Writer(server)
         writer.write(40)
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE,
-                         (open_descriptors(server) + 30,) * 2)
+                         (server.open_descriptors() + 30,) * 2)
         crowd = fill_with_clients(server, 150)
         check(10 <= len(crowd) < 150, "%d clients came" % len(crowd))
         # What is held back now is written when there is room again.
         writer.client.send("SET", "late", "value")
         for i in range(400):
             writer.client.send("SET", "held%d" % i, b"x" * 20_000)
-        start = cpu_seconds(server)
+        start = server.cpu_seconds()
         time.sleep(1)
-        used = cpu_seconds(server) - start
+        used = server.cpu_seconds() - start
         check(used < 0.75, "the server uses %.2f s of a second" % used)
         for s in crowd:
             s.close()

@@ -11,6 +11,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
+from varve import check  # noqa: E402
 
 DISK_MB = 64
 BALLAST_MB = 16
@@ -19,11 +20,6 @@ KEYS_PER_STEP = 50
 SETTLE_S = 3  # Flushes may bring back some room: full is what is still full then.
 RESUME_MAX_S = 60
 SKIPPED = 77
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
 
 
 def value_of(key):

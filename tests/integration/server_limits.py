@@ -10,11 +10,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
+from varve import check, info  # noqa: E402
 
 
 def connect(server):
@@ -31,23 +27,6 @@ def receive_all(s):
     except ConnectionError:
         pass
     return b"".join(pieces)
-
-
-def info(client, field):
-    for line in client.call("INFO", "everything").decode().split("\r\n"):
-        if line.startswith(field + ":"):
-            return line.split(":", 1)[1]
-    raise varve.Failure("INFO has no " + field)
-
-
-def cpu_seconds(server):
-    with open("/proc/%d/stat" % server.process.pid) as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def open_descriptors(server):
-    return len(os.listdir("/proc/%d/fd" % server.process.pid))
 
 
 def test_half_close(server):
@@ -127,9 +106,9 @@ def test_idle(server):
         check(receive_all(s) == b"+OK\r\n", "an idle client stays")
     with varve.Client(server.port) as client:
         client.call("CONFIG", "SET", "timeout", "0")
-    start = cpu_seconds(server)
+    start = server.cpu_seconds()
     time.sleep(1)
-    check(cpu_seconds(server) - start < 0.2, "an idle server is busy")
+    check(server.cpu_seconds() - start < 0.2, "an idle server is busy")
 
 
 def test_killed(server):
@@ -150,10 +129,10 @@ def test_out_of_descriptors():
         client = varve.Client(server.port)
         # What the engine opens for the first write, it shall have.
         client.call("SET", "a", "1")
-        in_use, before = open_descriptors(server), 0
+        in_use, before = server.open_descriptors(), 0
         while in_use != before:
             time.sleep(0.2)
-            in_use, before = open_descriptors(server), in_use
+            in_use, before = server.open_descriptors(), in_use
         limit = in_use + 20
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
         sockets = [connect(server) for _ in range(100)]
@@ -168,9 +147,9 @@ def test_out_of_descriptors():
             except ConnectionError:
                 closed += 1
         check(answered >= 10 and closed >= 70, "%d answered, %d closed" % (answered, closed))
-        start = cpu_seconds(server)
+        start = server.cpu_seconds()
         time.sleep(1)
-        check(cpu_seconds(server) - start < 0.5, "the loop spins")
+        check(server.cpu_seconds() - start < 0.5, "the loop spins")
         for s in sockets:
             s.close()
         check(client.call("PING").text == "PONG", "the server has not survived")
@@ -187,12 +166,26 @@ def test_out_of_descriptors():
         server.stop()
 
 
+def test_few_descriptors_allowed():
+    """The figures tell how many clients there may be, not how many somebody wished for."""
+    with varve.Server(wrapper=["prlimit", "--nofile=400:400"]) as server:
+        with varve.Client(server.port) as client:
+            most = int(client.call("CONFIG", "GET", "maxclients").items[1])
+            check(50 < most < 400, "maxclients is %d" % most)
+            check(info(client, "maxclients") == str(most), "INFO and CONFIG GET differ")
+            reply = client.call("CONFIG", "SET", "maxclients", most + 1)
+            check("'maxclients'" in reply.text, "more than there can be: " + reply.text)
+            check(client.call("CONFIG", "SET", "maxclients", most).text == "OK", "as it is")
+        server.stop()
+
+
 def main():
     with varve.Server() as server:
         for test in [test_half_close, test_byte_by_byte, test_deep_pipeline, test_never_reads,
                      test_large_value, test_idle, test_killed]:
             test(server)
         server.stop()
+    test_few_descriptors_allowed()
     # Without descriptors the sanitizer cannot look at memory any more, and complains.
     if "undefined" not in os.environ.get("VARVE_BUILD", ""):
         test_out_of_descriptors()

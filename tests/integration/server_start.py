@@ -12,13 +12,9 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
+from varve import check  # noqa: E402
 
 PROGRAM = os.environ.get("VARVE_SERVER", "build/varve-server")
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
 
 
 def run(*arguments, env=None):

@@ -9,15 +9,11 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
+from varve import check  # noqa: E402
 
 STOP_MAX_S = 1.0
 SLOWER_BUILDS = ("address", "undefined", "thread", "debug")
 SLOWER_FACTOR = 20
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
 
 
 def stop_max_s():

@@ -10,6 +10,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import varve  # noqa: E402
+from varve import check  # noqa: E402
 
 PIECE = 1 << 20
 PIECES = 512
@@ -17,11 +18,6 @@ SIZE = PIECE * PIECES
 PAUSE_MAX_S = 2.0  # Generous: machines that run tests do other things besides.
 
 RANDOM = os.urandom(PIECE - 8)
-
-
-def check(condition, what):
-    if not condition:
-        raise varve.Failure(what)
 
 
 def piece(i):

@@ -22,6 +22,19 @@ class Failure(Exception):
     """The server did not do what it must; the message says what."""
 
 
+def check(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
+def info(client, field):
+    """A field of INFO, as text."""
+    for line in client.call("INFO", "everything").decode().splitlines():
+        if line.startswith(field + ":"):
+            return line.split(":", 1)[1]
+    raise Failure("INFO has no " + field)
+
+
 def free_port():
     """A port nobody listens on. Below the range from which the kernel picks clients' ports, so
     that no client of another test takes it before our server does."""
@@ -111,6 +124,20 @@ class Server:
     def close(self):
         self.kill()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    # What the system says of the process.
+
+    def cpu_seconds(self):
+        with open("/proc/%d/stat" % self.process.pid) as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def rss_bytes(self):
+        with open("/proc/%d/statm" % self.process.pid) as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def open_descriptors(self):
+        return len(os.listdir("/proc/%d/fd" % self.process.pid))
 
     def log_tail(self, lines=30):
         try:
