@@ -21,12 +21,18 @@ bool QuerySlabs(std::span<const void* const> allocations, std::span<SlabUse> use
                  const_cast<const void**>(allocations.data()), allocations.size_bytes()) == 0;
 }
 
+size_t RoundedSize(size_t bytes) { return nallocx(bytes, 0); }
+void* AllocateRounded(size_t bytes) { return std::malloc(bytes); }
+void FreeRounded(void* memory, size_t rounded_bytes) { sdallocx(memory, rounded_bytes, 0); }
 void* AllocatePacked(size_t bytes) { return mallocx(bytes, MALLOCX_TCACHE_NONE); }
 
 #else
 
 bool QuerySlabs(std::span<const void* const>, std::span<SlabUse>) { return false; }
-void* AllocatePacked(size_t bytes) { return std::malloc(bytes); }
+size_t RoundedSize(size_t bytes) { return (bytes + 15) / 16 * 16; }
+void* AllocateRounded(size_t bytes) { return std::malloc(RoundedSize(bytes)); }
+void FreeRounded(void* memory, size_t) { std::free(memory); }
+void* AllocatePacked(size_t bytes) { return AllocateRounded(bytes); }
 
 #endif
 

@@ -1,8 +1,6 @@
 // engine/records/record.cc: building, overwriting and freeing records.
 #include "engine/records/record.h"
 
-#include <cstdlib>
-
 #include "base/heap.h"
 
 namespace varve {
@@ -16,7 +14,7 @@ size_t Record::BytesNeeded(size_t key_size, bool has_expiry, bool shared, size_t
 Record* Record::New(const Entry& entry, const SharedBytes& shared, uint8_t kind) {
   const bool is_shared = static_cast<bool>(shared);
   CHECK(is_shared || entry.value.size() < kSharedValueBytesMin);
-  void* memory = std::malloc(
+  void* memory = AllocateRounded(
       BytesNeeded(entry.key.size(), entry.expire_at_ms != 0, is_shared, entry.value.size()));
   if (memory == nullptr) throw std::bad_alloc();
   Record* record = new (memory) Record;
@@ -38,12 +36,13 @@ Record* Record::New(const Entry& entry, const SharedBytes& shared, uint8_t kind)
 }
 
 void Record::Delete(Record* record) {
+  const size_t bytes = record->allocated_bytes();
   if (record->is_shared()) record->shared_value().~SharedBytes();
-  std::free(record);
+  FreeRounded(record, bytes);
 }
 
 Record* Record::CopyPacked(const Record* record) {
-  const size_t bytes = malloc_usable_size(const_cast<Record*>(record));
+  const size_t bytes = record->allocated_bytes();
   void* memory = AllocatePacked(bytes);
   if (memory == nullptr) return nullptr;
   std::memcpy(memory, static_cast<const void*>(record), bytes);
@@ -58,11 +57,24 @@ bool Record::Assign(const Entry& entry, const SharedBytes& shared, uint8_t kind)
   if (is_shared() || shared) return false;
   const size_t needed =
       BytesNeeded(key().size(), entry.expire_at_ms != 0, false, entry.value.size());
-  const size_t capacity = malloc_usable_size(this);
+  const size_t allocated = allocated_bytes();
   // A record that shrank a lot is better made anew than kept with its air.
-  if (needed > capacity || needed + 512 < capacity / 2) return false;
+  if (needed > allocated || needed + 512 < allocated / 2) return false;
   StoreRest(entry, shared, kind);
+  if (RoundedSize(needed) == allocated) {
+    state_ &= static_cast<uint8_t>(~kRoomy);
+  } else {
+    // Two sizes of the allocator are further apart than this is long.
+    state_ |= kRoomy;
+    StoreFixed32(reinterpret_cast<char*>(this) + needed, static_cast<uint32_t>(allocated));
+  }
   return true;
+}
+
+size_t Record::allocated_bytes() const {
+  const size_t needed = bytes_needed();
+  return (state_ & kRoomy) ? LoadFixed32(reinterpret_cast<const char*>(this) + needed)
+                           : RoundedSize(needed);
 }
 
 void Record::StoreRest(const Entry& entry, const SharedBytes& shared, uint8_t kind) {

@@ -1,10 +1,12 @@
 // engine/records/record.h: one key and its value in memory, in one allocation.
 //
-//   header (8) | key size (4, long keys only) | key | expiry (8, if any) | value or SharedBytes
+//   header (8) | key size (4, long keys only) | key | expiry (8, if any) | value or SharedBytes | room (4, if roomy)
 //
 // Memory is what a hot key costs, so the header is eight bytes and sizes are as narrow as
 // ordinary keys need: keys up to 16383 bytes and values below kSharedValueBytesMin are inline; longer keys
 // spend four bytes more, larger values hold a SharedBytes in place of the bytes.
+// How much was allocated follows from what it holds, as the allocator rounds it: nobody has to ask the allocator, which
+// would miss the cache. Only a record whose value has shrunk, roomy, says so behind it, where there is room by then.
 //
 // The life of a record:
 //
@@ -18,8 +20,6 @@
 //            ones; `state` is the loop's alone. Hence each is a member of its own: no bit that one
 //            thread changes shares a byte with one that another reads.
 #pragma once
-
-#include <malloc.h>
 
 #include <bit>
 #include <cstdint>
@@ -102,8 +102,7 @@ class Record {
 
   // Memory the record takes, as the allocator rounds it, a shared value included.
   size_t charge_bytes() const {
-    return malloc_usable_size(const_cast<Record*>(this)) +
-           (is_shared() ? shared_value().size() : 0);
+    return allocated_bytes() + (is_shared() ? shared_value().size() : 0);
   }
 
  private:
@@ -112,9 +111,14 @@ class Record {
   static constexpr uint8_t kGenerationMask = 0x0f;
   static constexpr uint8_t kReferenced = 0x10;
   static constexpr uint8_t kSuperseded = 0x20;
+  static constexpr uint8_t kRoomy = 0x40;
   static constexpr size_t kHeaderBytes = 8;
 
   static size_t BytesNeeded(size_t key_size, bool has_expiry, bool shared, size_t value_size);
+  size_t bytes_needed() const {
+    return BytesNeeded(key().size(), (flags_ & kEntryHasExpiry) != 0, is_shared(), value_size_);
+  }
+  size_t allocated_bytes() const;
   void StoreRest(const Entry& entry, const SharedBytes& shared, uint8_t kind);
 
   const char* body() const { return reinterpret_cast<const char*>(this) + kHeaderBytes; }
