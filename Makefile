@@ -146,6 +146,10 @@ $(B)/obj/utils/%.o: utils/%.cc $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CXX,$<)$(CXX) $(all_flags) -I. -MMD -MP -c $< -o $@
 
+# Objects alone, where there are no libraries to link.
+.PHONY: objects
+objects: $(call objects,$(sources))
+
 $(B)/libvarve.a: $(call objects,$(library_sources)) $(B)/sources
 	@rm -f $@
 	$(call say,AR,$@)$(AR) rcs $@ $(filter %.o,$^)
@@ -282,9 +286,18 @@ $(B)/tidy/%: %.cc $(B)/obj/%.o .clang-tidy
 	$(call say,TIDY,$<)clang-tidy --quiet $< -- $(all_flags) -I. 2>/dev/null
 	@touch $@
 
+# ---- Other machines --------------------------------------------------------------------------
+
+# Compiles for a processor that we have not got.
+.PHONY: cross
+cross:
+	@deps/install cross
+	@$(MAKE) --no-print-directory $(build_jobs) CXX=aarch64-linux-gnu-g++ DEBUG=1 objects
+
 # ---- Bench -----------------------------------------------------------------------------------
 
-.PHONY: bench bench-redis bench-memory bench-engine bench-cold bench-pace
+.PHONY: bench bench-redis bench-latency bench-profile bench-memory bench-engine bench-cold \
+        bench-pace
 # ARGS='--benchmark_filter=Table' chooses.
 bench:
 	@CXX='$(CXX)' deps/install build micro
@@ -294,6 +307,14 @@ bench:
 bench-redis: all
 	@deps/install bench
 	@VARVE_SERVER=$(B)/varve-server utils/bench/bench-redis $(ARGS)
+
+bench-latency: all $(B)/varve-load
+	@deps/install bench
+	@$(load_programs) utils/bench/bench-latency $(ARGS)
+
+bench-profile: all
+	@deps/install bench profile
+	@VARVE_SERVER=$(B)/varve-server utils/bench/bench-profile $(ARGS)
 
 bench-memory: all
 	@VARVE_SERVER=$(B)/varve-server utils/bench/bench-memory $(ARGS)
@@ -336,10 +357,13 @@ help:
 	@echo 'make fuzz          foreign bytes into every parser; SECONDS=600 for each'
 	@echo 'make lint          layout, includes, clang-tidy; lint-fast leaves out the last'
 	@echo 'make format        lay out the sources anew'
+	@echo 'make cross         compile for aarch64, without linking'
 	@echo 'make bench         nanoseconds an operation; bench-redis compares with Redis, bench-engine'
 	@echo '                   the engine alone with RocksDB and LevelDB, bench-memory loads more data'
 	@echo '                   than memory, bench-cold reads such data from the disk, bench-pace writes'
-	@echo '                   at an even pace for hours. ARGS=... passes options, such as --quick'
+	@echo '                   at an even pace for hours, bench-latency at a fixed rate beside Redis;'
+	@echo '                   bench-profile counts instructions and samples. ARGS=... passes options,'
+	@echo '                   such as --quick'
 	@echo 'make install       PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
 	@echo 'make deps          install what building, testing and linting need'
 	@echo 'make clean         remove build/; ./data stays'
