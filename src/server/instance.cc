@@ -1,7 +1,6 @@
 // server/instance.cc: a database and its clients: opened, configured, closed.
 #include "server/instance.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -49,12 +48,6 @@ Instance::Instance(Config config, Env& env, Host host)
       started_ms_(env.WallMs()),
       memory_limit_bytes_(MemoryLimitOf(config_)) {
   stats_.commands.resize(static_cast<size_t>(CommandCount()));
-  if (const auto most = static_cast<int64_t>(host_.clients_max); config_.maxclients > most) {
-    Log(LogLevel::kWarning,
-        "maxclients %lld needs more open files than the system allows: using %lld",
-        static_cast<long long>(config_.maxclients), static_cast<long long>(most));
-    config_.maxclients = most;
-  }
   ApplyLimits();
 }
 
@@ -169,6 +162,12 @@ void Instance::ApplyLimits() {
   limits_.output = config_.client_output_limits.normal;
   limits_.output_pubsub = config_.client_output_limits.pubsub;
   limits_.idle_seconds_max = config_.timeout_seconds;
+  if (const auto most = static_cast<int64_t>(host_.clients_max); config_.maxclients > most) {
+    Log(LogLevel::kWarning,
+        "maxclients %lld needs more open files than the system allows: using %lld",
+        static_cast<long long>(config_.maxclients), static_cast<long long>(most));
+    config_.maxclients = most;
+  }
   limits_.clients_max = static_cast<size_t>(config_.maxclients);
 }
 

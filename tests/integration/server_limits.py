@@ -3,6 +3,7 @@
 deep pipelines, half-closed and broken connections, large values."""
 import os
 import resource
+import signal
 import socket
 import sys
 import time
@@ -175,7 +176,13 @@ def test_few_descriptors_allowed():
             check(info(client, "maxclients") == str(most), "INFO and CONFIG GET differ")
             reply = client.call("CONFIG", "SET", "maxclients", most + 1)
             check("'maxclients'" in reply.text, "more than there can be: " + reply.text)
-            check(client.call("CONFIG", "SET", "maxclients", most).text == "OK", "as it is")
+            check(client.call("CONFIG", "SET", "maxclients", most - 1).text == "OK", "less")
+            server.process.send_signal(signal.SIGHUP)  # Its configuration asks for 10,000 again.
+            deadline = time.monotonic() + 10
+            while info(client, "maxclients") != str(most):
+                check(time.monotonic() < deadline,
+                      "reloaded: maxclients is " + info(client, "maxclients"))
+                time.sleep(0.05)
         server.stop()
 
 
