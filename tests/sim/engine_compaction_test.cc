@@ -183,8 +183,9 @@ TEST_CASE(
 }
 
 // Levels of a few tables each, the first of them full with little: so jobs of all levels read whatever there is.
-Options SteepLevels() {
+Options SteepLevels(PolicyKind policy) {
   Options options = TinyOptions();
+  options.compaction_policy = policy;
   options.table_bytes = 2048;
   options.level1_bytes = 4096;
   options.level_size_ratio = 2;
@@ -206,9 +207,7 @@ void WriteForASecond(EngineWorld& world) {
 TEST_CASE("engine compactions: writers do not feel tables that could not be read for a moment") {
   for (const PolicyKind policy : PolicyKinds()) {
     CAPTURE(ToString(policy));
-    Options options = SteepLevels();
-    options.compaction_policy = policy;
-    EngineWorld world(7, options);
+    EngineWorld world(7, SteepLevels(policy));
     REQUIRE(world.Open());
     FillAndSettle(world);
     int met = 0;
@@ -234,9 +233,7 @@ TEST_CASE("engine compactions: writers do not feel tables that could not be read
 TEST_CASE("engine compactions: writers do not feel that no table can be read that was there") {
   for (const PolicyKind policy : PolicyKinds()) {
     CAPTURE(ToString(policy));
-    Options options = SteepLevels();
-    options.compaction_policy = policy;
-    EngineWorld world(8, options);
+    EngineWorld world(8, SteepLevels(policy));
     REQUIRE(world.Open());
     FillAndSettle(world);
     const std::vector<std::string> tables = TablesOf(world);

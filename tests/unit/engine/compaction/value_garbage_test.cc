@@ -281,6 +281,24 @@ TEST_CASE("value garbage: what newer runs may hide is looked for when it is quie
   CHECK_FALSE(ValueGarbageMayHide(*small.version));
 }
 
+TEST_CASE("value garbage: what can be merged to find it is, beside a table that cannot be read") {
+  Tree tree;
+  tree.options.level1_bytes = 1500;  // level 5 is the base, and not full
+  for (uint64_t file = 1; file <= 2; ++file) tree.File(file, 100);
+  tree.Table(10, 6, "a", "m", {{1, 100}});
+  tree.Table(11, 6, "n", "z", {{2, 100}});
+  tree.Table(20, 5, "a", "m", {}, 20);
+  tree.Table(21, 5, "n", "z", {}, 20);
+  tree.Apply();
+  REQUIRE(ValueGarbageMayHide(*tree.version));
+  tree.unreadable = {20};
+  CHECK(tree.Pick(PolicyKind::kLeveled, true) == "L5 -> L6, values: 21 + 11");
+  tree.unreadable = {10};
+  CHECK(tree.Pick(PolicyKind::kLeveled, true) == "L5 -> L6, values: 21 + 11");
+  tree.unreadable = {20, 21};
+  CHECK(tree.Pick(PolicyKind::kLeveled, true) == "nothing");
+}
+
 TEST_CASE("value garbage: whatever the tree, collecting ends, and leaves less than was asked for") {
   Random random(1);
   for (int round = 0; round < 300; ++round) {
