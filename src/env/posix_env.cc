@@ -193,7 +193,9 @@ PosixEnv::PosixEnv(uv_loop_s* loop, const PosixEnvOptions& options)
     : loop_(loop),
       loop_thread_(std::this_thread::get_id()),
       handles_(new Handles{}),
-      workers_(options.workers, [handles = handles_] { uv_async_send(&handles->async); }) {
+      workers_(options.workers, [this] {
+        if (!awake_.load(std::memory_order_relaxed)) uv_async_send(&handles_->async);
+      }) {
   Handles& h = *handles_;
   h.env = this;
   h.Adopt(&h.async, uv_async_init(loop, &h.async, [](uv_async_t* handle) {
@@ -218,6 +220,7 @@ void PosixEnv::OpenRing() {
 }
 
 PosixEnv::~PosixEnv() {
+  MaySleep();
   RunUntil([this] { return pending_jobs() == 0; });
   timers_.Clear();
   // Before the handles: a worker may be about to announce what the loop has found by itself.
@@ -273,6 +276,19 @@ void PosixEnv::ScheduleRead(const File& file, uint64_t offset, size_t size, Read
 
 uint64_t PosixEnv::job_memory_bytes() {
   return workers_.task_memory_bytes() + (ring_ ? ring_->memory_bytes() : 0);
+}
+
+void PosixEnv::StayAwake() {
+  awake_.store(true, std::memory_order_relaxed);
+  RunFinishedJobs();
+}
+
+void PosixEnv::MaySleep() {
+  awake_.store(false, std::memory_order_relaxed);
+  // A job is either in the list by now and seen here, or its worker takes the list's mutex after us and so sees what was
+  // stored.
+  if (workers_.has_finished()) uv_async_send(&handles_->async);
+  if (finished_ != nullptr && (*finished_)()) uv_stop(loop_);
 }
 
 void PosixEnv::RunFinishedJobs() {

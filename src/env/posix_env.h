@@ -13,6 +13,7 @@
 //            uv_loop_close(). Not from inside a callback of the loop.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -67,6 +68,11 @@ class PosixEnv final : public Env {
   uint64_t job_cpu_wait_us() override { return workers_.background_cpu_wait_us(); }
   void RunUntil(const std::function<bool()>& finished) override;
 
+  // For who runs the loop in turns. A job that finishes wakes the loop, which costs two system calls and a round of
+  // it; between these calls it does not. Neither from inside one of our callbacks.
+  void StayAwake();  // and run what has finished
+  void MaySleep();   // the last call before the loop looks for events
+
  private:
   struct Handles;  // what libuv owns until the last close callback
 
@@ -84,6 +90,7 @@ class PosixEnv final : public Env {
   uv_loop_s* const loop_;
   const std::thread::id loop_thread_;
   Handles* const handles_;
+  std::atomic<bool> awake_ = false;  // written by the loop
   WorkerPool workers_;
   std::unique_ptr<ReadRing> ring_;  // null: none
 

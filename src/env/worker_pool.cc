@@ -133,6 +133,11 @@ WorkerPool::Task* WorkerPool::TakeFinished() {
   return std::exchange(finished_.first, nullptr);
 }
 
+bool WorkerPool::has_finished() {
+  const std::lock_guard<std::mutex> guard(finished_mutex_);
+  return !finished_.empty();
+}
+
 bool WorkerPool::StartThread(Lane which) {
   LaneQueue& lane = lanes_[static_cast<size_t>(which)];
   try {

@@ -87,6 +87,7 @@ class WorkerPool {
 
   // All tasks finished since the last call, linked by `next`, in the order they finished; or null.
   Task* TakeFinished();
+  bool has_finished();
 
  private:
   // Aligned so that lanes do not share cache lines.

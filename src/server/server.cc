@@ -146,8 +146,14 @@ void Server::Accept() {
 // --- Run and stop ------------------------------------------------------------------------------
 
 void Server::EndTurn(bool after_events) {
+  // The log has often been written to before the loop gets to sleep: those replies leave at once.
+  env_->StayAwake();
   instance_->EndTurn();
-  if (!after_events) return Rest();
+  if (!after_events) {
+    Rest();
+    env_->MaySleep();
+    return;
+  }
   const uint64_t worked_us = WorkedUs();
   turn_us_ = worked_us - std::exchange(worked_us_, worked_us);
   instance_->CountTurn(turn_us_);
@@ -194,6 +200,7 @@ int Server::Stop() {
 
   // The engine runs the loop while it closes; nobody is to ask anything of it then.
   loop_.OnTurn(nullptr, nullptr);
+  env_->MaySleep();
   const Status closed = instance_->Close();
   if (!config_.pidfile.empty()) RemovePidFile(config_.pidfile);
   if (!closed.ok()) {

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "env/env.h"
+#include "env/posix_env.h"
 #include "server/config.h"
 #include "server/instance.h"
 #include "server/loop_rest.h"
@@ -68,7 +68,7 @@ class Server {
 
   // Each stands on those above it, and is destroyed before them.
   Loop loop_;
-  std::unique_ptr<Env> env_;
+  std::unique_ptr<PosixEnv> env_;
   std::unique_ptr<Instance> instance_;
   std::vector<Bound> bound_;
   std::vector<std::unique_ptr<Listener>> listeners_;

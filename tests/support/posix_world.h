@@ -45,7 +45,7 @@ class PosixWorld {
     env_->RunUntil([this] { return env_->pending_jobs() == 0; });
   }
 
-  Env& env() { return *env_; }
+  PosixEnv& env() { return *env_; }
   uv_loop_t* loop() { return &loop_; }
   const std::string& directory() const { return directory_; }
 

@@ -399,6 +399,80 @@ TEST_CASE("posix jobs: where no thread can be started the work is done all the s
   CHECK(worker != loop_thread);
 }
 
+TEST_CASE(
+    "posix jobs: a loop that stays awake is not woken, and before it sleeps it hears of all") {
+  World world;
+  PosixEnv& env = world.env();
+  std::atomic<bool> worked{false};
+  bool done = false;
+  const auto schedule = [&] {
+    worked = done = false;
+    env.Schedule(
+        Lane::kLog, [&] { worked = true; }, [&] { done = true; });
+    while (!worked) std::this_thread::yield();
+    usleep(20'000);  // and it has finished, most likely: if not, less is tested
+  };
+  env.StayAwake();
+  schedule();
+  uv_run(world.loop(), UV_RUN_NOWAIT);
+  CHECK_FALSE(done);
+  env.StayAwake();
+  CHECK(done);
+
+  schedule();
+  env.MaySleep();
+  CHECK_FALSE(done);
+  env.RunUntil([&] { return done; });
+
+  // What comes while it sleeps wakes it.
+  env.StayAwake();
+  env.MaySleep();
+  schedule();
+  env.RunUntil([&] { return done; });
+}
+
+TEST_CASE("posix jobs: no job is missed by a loop that stays awake for a while in each turn") {
+  World world;
+  PosixEnv& env = world.env();
+  struct Turns {
+    uv_prepare_t prepare;
+    uv_check_t check;
+  } turns;
+  uv_prepare_init(world.loop(), &turns.prepare);
+  uv_check_init(world.loop(), &turns.check);
+  turns.prepare.data = turns.check.data = &env;
+  uv_prepare_start(&turns.prepare, [](uv_prepare_t* handle) {
+    static_cast<PosixEnv*>(handle->data)->StayAwake();
+    static_cast<PosixEnv*>(handle->data)->MaySleep();
+  });
+  uv_check_start(&turns.check,
+                 [](uv_check_t* handle) { static_cast<PosixEnv*>(handle->data)->StayAwake(); });
+  constexpr int kJobs = 30'000;
+  int done = 0;
+  bool late = false;
+  std::function<void()> next = [&] {
+    // Now at once, now a little later: the loop is awake, about to sleep, or asleep.
+    const int spins = ++done % 61 * 20;
+    if (done < kJobs) {
+      env.Schedule(
+          Lane::kLog,
+          [spins] {
+            for (std::atomic<int> i{0}; i < spins;) ++i;
+          },
+          next);
+    }
+  };
+  env.Schedule(
+      Lane::kLog, [] {}, next);
+  const Env::TimerId timer = env.RunAfter(60'000, [&] { late = true; });
+  env.RunUntil([&] { return done == kJobs || late; });
+  CHECK(done == kJobs);
+  env.CancelTimer(timer);
+  uv_close(reinterpret_cast<uv_handle_t*>(&turns.prepare), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&turns.check), nullptr);
+  uv_run(world.loop(), UV_RUN_NOWAIT);
+}
+
 TEST_CASE("posix jobs: captures die on the loop, after done") {
   World world;
   const std::thread::id loop_thread = std::this_thread::get_id();
