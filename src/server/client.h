@@ -1,7 +1,7 @@
 // server/client.h: one client: its session, what it sent, what it will get, and where it stands.
 //
-//               bytes arrive          its share is used up
-//   kReading ----------------> run --------------------------> kReady --(next turn)--> run
+//   bytes arrive  (with others)     its share is used up
+//   kReading ----> kReady ----> run --------------------------> kReady --(next turn)--> run
 //      ^                        |
 //      |  all requests are run  |-- a command is kPending ---> kWaits --(data is here)--> kReady
 //      +------------------------|
@@ -73,7 +73,10 @@ struct Client final : Connection::Owner {
   OutputBuffer out;
   ReplyGate gate;              // which of `out` may leave
   std::unique_ptr<Held> held;  // requests parsed and not run: see waiting.h
-  size_t queued_bytes = 0;     // of session.queued
+  struct {
+    size_t first = 0, count = 0;
+  } gathered;               // the same, within a turn: of the dispatcher's gathering
+  size_t queued_bytes = 0;  // of session.queued
 
   // --- Where it stands ---
   ClientState state = ClientState::kReading;

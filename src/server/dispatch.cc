@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/planted_bug.h"
 #include "commands/args.h"
@@ -35,6 +36,7 @@ Dispatcher::Dispatcher(const Parts& parts)
       stats_(parts.stats),
       stopwatch_(parts.env),
       view_(NewView()),
+      gathered_(kRequestsPerBatch),
       requests_(kRequestsPerBatch) {}
 
 std::unique_ptr<View> Dispatcher::NewView() {
@@ -80,7 +82,7 @@ Dispatcher::Served Dispatcher::Serve(Client& client, int64_t now_ms) {
       served = Served::kSome;
       break;
     }
-    if (next_ == count_) {
+    if (left_.empty()) {
       const Parsed parsed = Parse(client);
       if (parsed == Parsed::kNothing) break;
       if (parsed == Parsed::kProtocolError) {
@@ -88,11 +90,12 @@ Dispatcher::Served Dispatcher::Serve(Client& client, int64_t now_ms) {
         break;
       }
     }
-    if (!Run(client, requests_[next_])) {
+    if (!Run(client, left_.front())) {
       served = Served::kWaits;
       break;
     }
-    ++next_;
+    left_.front().request.shared.clear();  // What was large shall not live on in here.
+    left_ = left_.subspan(1);
     if (client.queued_bytes > limits_.requests.query_buffer_bytes_max) {
       Log(LogLevel::kWarning,
           "client id=%llu addr=%s: MULTI holds %s, more than "
@@ -109,17 +112,16 @@ Dispatcher::Served Dispatcher::Serve(Client& client, int64_t now_ms) {
   running_ = nullptr;
   if (served == Served::kSome || served == Served::kDrains) Hold(client, false);
   if (served == Served::kWaits) Hold(client, true);
-  // What a client that ends has sent beyond is dropped.
-  next_ = count_ = 0;
+  left_ = {};  // What a client that ends has sent beyond is dropped.
   return served;
 }
 
 void Dispatcher::Hold(Client& client, bool with_view) {
-  if (next_ == count_ && !with_view) return;
+  if (left_.empty() && !with_view) return;
   client.held = std::make_unique<Held>();
-  client.held->requests.reserve(count_ - next_);
-  for (size_t i = next_; i < count_; ++i) {
-    client.held->requests.push_back(std::exchange(requests_[i], {}));
+  client.held->requests.reserve(left_.size());
+  for (ParsedRequest& request : left_) {
+    client.held->requests.push_back(std::exchange(request, {}));
   }
   if (!with_view) return;
   client.held->view = std::move(view_);
@@ -128,10 +130,12 @@ void Dispatcher::Hold(Client& client, bool with_view) {
 
 void Dispatcher::TakeBack(Client& client) {
   rerun_ = false;
+  const auto [first, count] = std::exchange(client.gathered, {});
+  left_ = std::span(gathered_).subspan(first, count);
   if (!client.held) return;
   const std::unique_ptr<Held> held = std::move(client.held);
-  count_ = held->requests.size();
-  for (size_t i = 0; i < count_; ++i) requests_[i] = std::move(held->requests[i]);
+  std::move(held->requests.begin(), held->requests.end(), requests_.begin());
+  left_ = std::span(requests_).first(held->requests.size());
   if (!held->view) return;
   rerun_ = true;
   std::swap(view_, held->view);
@@ -140,19 +144,49 @@ void Dispatcher::TakeBack(Client& client) {
 
 // --- Parse, resolve, prefetch ------------------------------------------------------------------
 
-Dispatcher::Parsed Dispatcher::Parse(Client& client) {
+size_t Dispatcher::ParseInto(std::span<ParsedRequest> space, Client& client,
+                             RequestReader::Outcome* outcome) {
   // Before AUTH one at a time: it lifts the limits by which those behind it are parsed.
-  const size_t wanted = client.session.authenticated ? kRequestsPerBatch : 1;
-  next_ = count_ = 0;
-  RequestReader::Outcome outcome = RequestReader::Outcome::kRequest;
-  while (count_ < wanted) {
-    outcome = client.reader.Next(&requests_[count_].request);
-    if (outcome != RequestReader::Outcome::kRequest) break;
-    const Result<const Command*> resolved = ResolveCommand(requests_[count_].request);
-    requests_[count_++].command = resolved.ok() ? *resolved : nullptr;
+  if (!client.session.authenticated) space = space.first(1);
+  size_t count = 0;
+  *outcome = RequestReader::Outcome::kRequest;
+  for (ParsedRequest& parsed : space) {
+    *outcome = client.reader.Next(&parsed.request);
+    if (*outcome != RequestReader::Outcome::kRequest) break;
+    const Result<const Command*> resolved = ResolveCommand(parsed.request);
+    parsed.command = resolved.ok() ? *resolved : nullptr;
+    ++count;
   }
-  if (count_ > 0) {
-    if (count_ > 1) Prefetch(client);
+  return count;
+}
+
+bool Dispatcher::Gather(Client& client) {
+  DCHECK(!client.held);
+  const std::span<ParsedRequest> space = std::span(gathered_).subspan(gathered_count_);
+  RequestReader::Outcome outcome;
+  const size_t count = ParseInto(space, client, &outcome);
+  if (count == 0 && outcome == RequestReader::Outcome::kNeedMore) return false;
+  client.gathered = {gathered_count_, count};
+  gathered_count_ += count;
+  NoteKeys(client, space.first(count));
+  return true;
+}
+
+void Dispatcher::CloseGathering() {
+  // A single request is about to be run anyway.
+  if (std::exchange(gathered_count_, 0) > 1) Prefetch();
+  ForgetKeys();
+}
+
+Dispatcher::Parsed Dispatcher::Parse(Client& client) {
+  RequestReader::Outcome outcome;
+  left_ = std::span(requests_).first(ParseInto(requests_, client, &outcome));
+  if (!left_.empty()) {
+    if (left_.size() > 1) {
+      ForgetKeys();
+      NoteKeys(client, left_);
+      Prefetch();
+    }
     return Parsed::kSome;  // An error behind them comes back when they are done.
   }
   if (outcome == RequestReader::Outcome::kNeedMore) return Parsed::kNothing;
@@ -165,21 +199,26 @@ Dispatcher::Parsed Dispatcher::Parse(Client& client) {
   return Parsed::kProtocolError;
 }
 
-void Dispatcher::Prefetch(const Client& client) {
-  prefetch_bytes_.clear();
-  prefetch_ends_.clear();
-  for (size_t i = 0; i < count_; ++i) {
-    const Command* command = requests_[i].command;
-    if (command == nullptr || command->keys.first <= 0) continue;
-    const std::vector<Slice>& argv = requests_[i].request.argv;
-    const KeyRange keys = KeysOf(*command, argv.size());
+void Dispatcher::NoteKeys(const Client& client, std::span<const ParsedRequest> requests) {
+  for (const ParsedRequest& parsed : requests) {
+    if (parsed.command == nullptr || parsed.command->keys.first <= 0) continue;
+    const std::vector<Slice>& argv = parsed.request.argv;
+    const KeyRange keys = KeysOf(*parsed.command, argv.size());
     for (size_t k = keys.first; k <= keys.last; k += keys.step) {
       if (argv[k].size() > kPrefetchKeyBytesMax) continue;
-      if (prefetch_ends_.size() == kPrefetchKeysMax) break;
+      if (prefetch_ends_.size() == kPrefetchKeysMax) return;
       view_->AppendEngineKey(client.session.database, argv[k], &prefetch_bytes_);
       prefetch_ends_.push_back(prefetch_bytes_.size());
     }
   }
+}
+
+void Dispatcher::ForgetKeys() {
+  prefetch_bytes_.clear();
+  prefetch_ends_.clear();
+}
+
+void Dispatcher::Prefetch() {
   // The bytes lie still only now.
   prefetch_keys_.clear();
   size_t begin = 0;
@@ -187,7 +226,7 @@ void Dispatcher::Prefetch(const Client& client) {
     prefetch_keys_.push_back(Slice(prefetch_bytes_).substr(begin, end - begin));
     begin = end;
   }
-  if (!prefetch_bytes_.empty()) engine_.Prefetch(prefetch_keys_);
+  if (!prefetch_keys_.empty()) engine_.Prefetch(prefetch_keys_);
 }
 
 // --- Run ---------------------------------------------------------------------------------------

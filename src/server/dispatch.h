@@ -1,15 +1,15 @@
 // server/dispatch.h: from bytes that arrived to replies and commits. The hot path.
 //
-//   1. parse      up to kRequestsPerBatch requests, as views into the client's read buffer
-//   2. resolve    each to its row of the command table
-//   3. prefetch   the records of all their keys at once, so that their cache misses overlap
-//   4. run        one after the other; for each:
+//   1. gather     what readable clients have sent: parsed as views into their read buffers, each request resolved to its
+//                 row of the command table; up to kRequestsPerBatch requests, of one client or of many
+//   2. prefetch   the records of all their keys at once, so that their cache misses overlap
+//   3. serve      client by client; for each request:
 //        admit      NOAUTH; MULTI queues it; writes are refused when the engine refuses them
 //        run        the command, on a view with the turn's idea of now
 //        settle     kPending: take the reply back, keep the requests, wait (waiting.h)
 //                   error: the error is the reply, and nothing was written
 //                   Ok: commit the batch, tell watchers, hold the reply until it is durable
-//   5. again      until everything is run, or the client has had its share of the turn
+//   4. again      parse, prefetch, run, until everything the client has sent is run or it has had its share of the turn
 //
 // The view and the requests' memory belong to the dispatcher and are used for one client after the
 // other, hot in the processor's caches. Only a client that must wait takes them along.
@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,8 +60,16 @@ class Dispatcher {
     kEnds,    // no more is to be run for this client
     kDrop,    // it went over a limit and is to be closed at once
   };
-  // Runs what the client has sent, beginning with what it holds. `now_ms` is wall clock.
+  // Runs what the client has sent, beginning with what it holds or what was gathered of it. `now_ms` is wall clock.
   Served Serve(Client& client, int64_t now_ms);
+
+  // Parses what a client has sent, beside what was gathered of others. False: there is nothing to serve.
+  // REQUIRES: the client holds nothing, and is not read from until it has been served.
+  bool Gather(Client& client);
+  // More would not hide more cache misses.
+  bool HasGatheredEnough() const { return gathered_count_ >= kRequestsGathered; }
+  // Prefetches for all of them, who are to be served next. REQUIRES: they are before anything more is gathered.
+  void CloseGathering();
 
   // A command that was run or refused; nothing of its reply has left yet.
   struct Ran {
@@ -109,7 +118,12 @@ class Dispatcher {
   enum class Parsed : uint8_t { kSome, kNothing, kProtocolError };
 
   Parsed Parse(Client& client);
-  void Prefetch(const Client& client);
+  // Parses into `space` as far as it goes. Returns how many requests that made, and why there are not more.
+  size_t ParseInto(std::span<ParsedRequest> space, Client& client, RequestReader::Outcome* outcome);
+  // Keys are noted, then all of them prefetched.
+  void ForgetKeys();
+  void NoteKeys(const Client& client, std::span<const ParsedRequest> requests);
+  void Prefetch();
 
   // False: it waits, and nothing has happened.
   bool Run(Client& client, ParsedRequest& parsed);
@@ -140,10 +154,12 @@ class Dispatcher {
   Stopwatch stopwatch_;
   std::vector<std::unique_ptr<View>> spare_views_;
   std::unique_ptr<View> view_;
-  std::vector<ParsedRequest> requests_;  // kept for their memory; [next_, count_) are to be run
-  size_t next_ = 0;
-  size_t count_ = 0;
-  bool rerun_ = false;  // the next request has been run before, on view_
+  // Both kept for their memory.
+  std::vector<ParsedRequest> gathered_;  // of several clients; each knows its part
+  size_t gathered_count_ = 0;
+  std::vector<ParsedRequest> requests_;  // of the client that is being served
+  std::span<ParsedRequest> left_;        // in one of the two: what is to be run
+  bool rerun_ = false;                   // the next request has been run before, on view_
 
   // As of the start of Serve: none of these changes while the loop runs commands.
   int64_t now_ms_ = 0;

@@ -34,6 +34,8 @@ inline constexpr size_t kUnsentBytesMax = 1 << 20;
 
 // Requests parsed at once, so that their keys can be prefetched together.
 inline constexpr size_t kRequestsPerBatch = 64;
+// So many are waited for, from one readable client to the next, before they are run.
+inline constexpr size_t kRequestsGathered = 16;
 
 // After so much the next client gets its turn.
 inline constexpr size_t kRequestsPerTurnMax = 1024;

@@ -52,7 +52,11 @@ void Turn::ReadClocks() {
 void Turn::Arrived(Client& client, size_t bytes) {
   ++stats_.reads;
   stats_.input_bytes += bytes;
-  Serve(client);
+  client.active_ms = now_ms();
+  if (!dispatcher_.Gather(client)) return;
+  SetState(client, ClientState::kReady);
+  gathered_.PushBack(client.state_hook);
+  if (dispatcher_.HasGatheredEnough()) ServeGathered();
 }
 
 void Turn::Writable(Client& client) {
@@ -63,7 +67,7 @@ void Turn::Writable(Client& client) {
 // The peer may have shut down its side only, and still wants its replies.
 void Turn::ReadEnded(Client& client) {
   client.read_ended = true;
-  EndClient(client);
+  if (client.state == ClientState::kReading) EndClient(client);  // Else when it has been served.
 }
 
 void Turn::Failed(Client& client, int error) {
@@ -93,6 +97,12 @@ void Turn::SetState(Client& client, ClientState state) {
   }
   const bool reads = state == ClientState::kReading;
   if (reads != was_reading) client.connection->SetReading(reads);
+}
+
+// Whoever is dropped or ended meanwhile has left the list.
+void Turn::ServeGathered() {
+  dispatcher_.CloseGathering();
+  while (Client* client = gathered_.PopFront()) Serve(*client);
 }
 
 void Turn::Serve(Client& client) {
@@ -146,6 +156,7 @@ void Turn::EndAllClients(const std::function<void(const std::function<void(Clien
 // --- The end of a turn -------------------------------------------------------------------------
 
 void Turn::End() {
+  ServeGathered();
   // Those who become ready in here are for the next turn.
   ClientList served_now;
   served_now.TakeAll(ready_);

@@ -1,8 +1,8 @@
 // server/turn.h: what one turn of the loop does for the clients, and in which order.
 //
-//   while events come   a readable client is served at once, while what it sent is in the caches;
-//                       its replies stay where they are
-//   at the end          1. clients whose data has come, or who had requests left, are served
+//   while events come   what a readable client has sent is parsed at once, while it is in the caches. As soon as a few
+//                       requests are there, of one client or of several, they are run together; replies stay where they are
+//   at the end          1. what is left of these is run; clients whose data has come, or who had requests left, are served
 //                       2. the engine ends its turn: the group goes to the log
 //                       3. whoever has something that may leave is written to, once
 //                       4. writers are paused if the engine is behind
@@ -74,6 +74,7 @@ class Turn final : public ClientEvents {
 
  private:
   void ReadClocks();
+  void ServeGathered();
   void Serve(Client& client);
   void SetState(Client& client, ClientState state);
   void Wait(Client& client);
@@ -96,8 +97,9 @@ class Turn final : public ClientEvents {
 
   // By state; a client is in one of them, or reading.
   ClientList ready_, waiting_, draining_, paused_, ending_, gone_;
-  ClientList writing_;  // have output that nobody has tried to send yet
-  ClientList held_;     // have output that the gate holds
+  ClientList gathered_;  // ready, to be served within this turn
+  ClientList writing_;   // have output that nobody has tried to send yet
+  ClientList held_;      // have output that the gate holds
 
   int64_t now_ms_ = 0;  // 0: not read yet in this turn
   uint64_t now_us_ = 0;

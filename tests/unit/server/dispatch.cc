@@ -135,9 +135,10 @@ struct Fixture {
     return static_cast<StringConnection&>(*client.connection);
   }
 
-  // As the network brings it: in pieces of what the reader has room for.
+  // As the network brings it: in pieces of what the reader has room for, and at most one in a turn if it makes requests.
   void Send(Client& client, Slice bytes) {
     while (!bytes.empty()) {
+      if (!SocketOf(client).reading) turn->End();
       REQUIRE(SocketOf(client).reading);
       const std::span<char> space = client.ReadSpace();
       const size_t size = std::min(space.size(), bytes.size());
@@ -182,6 +183,70 @@ TEST_CASE("dispatch: the keys of a pipeline are prefetched, those of a single re
   CHECK(f.engine.prefetched() == 0);
   f.Ask(client, "GET a\r\nMSET b 1 c 2\r\nPING\r\n");
   CHECK(f.engine.prefetched() == 3);
+}
+
+TEST_CASE(
+    "dispatch: what several clients ask is prefetched together, and run in the order it came") {
+  Fixture f;
+  Client& a = f.Connect();
+  Client& b = f.Connect();
+  Client& c = f.Connect();
+  f.Send(a, "SET x 1\r\n");
+  f.Send(b, "*2\r\n$4\r\nINCR\r\n");  // Half a request.
+  f.Send(c, "INCR x\r\n");
+  f.Send(b, "$1\r\nx\r\n");
+  CHECK(f.stats.commands_processed == 0);
+  CHECK(!Fixture::SocketOf(a).reading);
+  f.turn->End();
+  CHECK(f.engine.prefetched() == 3);
+  CHECK(f.Received(a) == "+OK\r\n");
+  CHECK(f.Received(b) == ":3\r\n");
+  CHECK(f.Received(c) == ":2\r\n");
+  for (Client& client : f.clients) CHECK(Fixture::SocketOf(client).reading);
+}
+
+TEST_CASE("dispatch: when enough has come it is run, whatever else the turn brings") {
+  Fixture f;
+  for (size_t i = 0; i < kRequestsGathered; ++i) {
+    CHECK(f.stats.commands_processed == 0);
+    f.Send(f.Connect(), "PING\r\n");
+  }
+  CHECK(f.stats.commands_processed == kRequestsGathered);
+  // As many as fit are parsed ahead, the others when their client is served.
+  Client& few = f.Connect();
+  Client& many = f.Connect();
+  f.Send(few, "SET n 0\r\n");
+  std::string requests;
+  for (size_t i = 0; i < 3 * kRequestsPerBatch; ++i) requests += "INCR n\r\n";
+  f.Send(many, requests);
+  CHECK(f.stats.commands_processed == kRequestsGathered + 1 + 3 * kRequestsPerBatch);
+  f.turn->End();
+  CHECK(f.Received(few) == "+OK\r\n");
+  CHECK(f.Received(many).ends_with(":" + std::to_string(3 * kRequestsPerBatch) + "\r\n"));
+}
+
+TEST_CASE(
+    "dispatch: one that is dropped, waits or is refused leaves the others of its turn alone") {
+  Fixture f;
+  Client& waits = f.Connect();
+  Client& dropped = f.Connect();
+  Client& wrong = f.Connect();
+  Client& other = f.Connect();
+  f.Ask(other, "SET a 1\r\n");
+  f.engine.MakeCold(f.KeyOf("a"));
+  f.Send(waits, "PING\r\nGET a\r\nINCR b\r\n");
+  f.Send(dropped, "SET b 7\r\n");
+  f.Send(wrong, "INCR b\r\n*1\r\n$x\r\n");
+  f.Send(other, "INCR b\r\n");
+  f.turn->DropClient(dropped);
+  f.turn->End();
+  CHECK(f.Received(waits) == "+PONG\r\n");
+  CHECK(f.Received(other) == ":2\r\n");
+  CHECK(f.sent[2] == "");
+  CHECK(f.sent[3] == ":1\r\n-ERR Protocol error: invalid bulk length\r\n");
+  f.engine.Arrive();
+  f.turn->End();
+  CHECK(f.Received(waits) == "$1\r\n1\r\n:3\r\n");
 }
 
 TEST_CASE("dispatch: replies wait for the group they show, and only those behind them with them") {
