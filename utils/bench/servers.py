@@ -41,6 +41,23 @@ def make_directory(beside=None):
     return tempfile.mkdtemp(prefix="bench-", dir=parent)
 
 
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def run_program(name, main):
+    """A benchmark's exit code: what main() returns, 1 after saying what went wrong, 130 when interrupted."""
+    end_on_signals()
+    try:
+        return main()
+    except (Failure, EOFError, OSError, subprocess.SubprocessError) as problem:
+        say("%s: %s" % (name, str(problem) or "connection closed"))
+        return 1
+    except KeyboardInterrupt:
+        say("%s: interrupted" % name)
+        return 130
+
+
 def end_on_signals():
     """SIGTERM and SIGHUP unwind the program as Ctrl-C does, through every `finally`."""
     def unwind(*_):
