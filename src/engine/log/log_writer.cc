@@ -17,6 +17,8 @@ namespace {
 constexpr uint64_t kSyncIntervalMs = 1000;
 constexpr uint64_t kSpareRetryDelayMs = 1000;
 constexpr uint64_t kNoRoomRetryDelayMs = 100;
+// Memory of a group is used again up to this size: to grow it anew would copy each commit twice.
+constexpr size_t kSpareBytesMax = 1 << 20;
 }  // namespace
 
 // The file is opened on the log thread if no spare was ready, hence by whoever needs it first.
@@ -155,6 +157,7 @@ void LogWriter::CloseGroup() {
   segment_->end += need;
   ++segment_->groups_unwritten;
   closed_.push_back(std::exchange(gathering_, Group()));
+  gathering_.bytes.swap(spare_bytes_);
 }
 
 std::shared_ptr<LogWriter::Segment> LogWriter::TakeSegment() {
@@ -229,14 +232,19 @@ void LogWriter::WriteMore() {
   WriteNext();
 }
 
-void LogWriter::Wrote(const Group& group, bool synced, const Status& status) {
+void LogWriter::Wrote(Group& group, bool synced, const Status& status) {
   writing_ = waits_for_room_ = false;
-  pending_bytes_ -= group.payload_bytes();
+  const size_t payload_bytes = group.payload_bytes();
+  pending_bytes_ -= payload_bytes;
+  if (group.bytes.capacity() <= kSpareBytesMax) {
+    spare_bytes_ = std::move(group.bytes);
+    spare_bytes_.clear();
+  }
   --group.segment->groups_unwritten;
   if (group.life != life_) return WriteMore();
   if (!status.ok()) return Fail(status);
   Segment& segment = *group.segment;
-  bytes_written_ += LogRecordBytes(group.payload_bytes());
+  bytes_written_ += LogRecordBytes(payload_bytes);
   ++groups_written_;
   written_group_ = group.number;
   segment.last_group = group.number;

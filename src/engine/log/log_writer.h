@@ -121,7 +121,7 @@ class LogWriter {
   void WriteNext();
   void Write(const std::shared_ptr<Group>& group);
   void WriteMore();
-  void Wrote(const Group& group, bool synced, const Status& status);
+  void Wrote(Group& group, bool synced, const Status& status);
   std::shared_ptr<Segment> TakeSegment();
   void PrepareSpare();
   void ReleaseRetired();
@@ -141,6 +141,7 @@ class LogWriter {
   Durability durability_;
 
   Group gathering_;
+  std::string spare_bytes_;  // empty: memory of a group that has been written, for one to come
   std::deque<Group> closed_;
   bool writing_ = false;
   bool waits_for_room_ = false;
