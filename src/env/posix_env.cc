@@ -220,7 +220,6 @@ void PosixEnv::OpenRing() {
 }
 
 PosixEnv::~PosixEnv() {
-  MaySleep();
   RunUntil([this] { return pending_jobs() == 0; });
   timers_.Clear();
   // Before the handles: a worker may be about to announce what the loop has found by itself.
@@ -378,6 +377,7 @@ void PosixEnv::RunDueTimers() {
 void PosixEnv::RunUntil(const std::function<bool()>& finished) {
   DCHECK(OnLoopThread());
   CHECK(!running_jobs_ && finished_ == nullptr);
+  MaySleep();  // Nobody may call it in here.
   finished_ = &finished;
   // One turn of uv_run() runs timers first and then sleeps for I/O, even if a timer has just
   // brought about what we wait for. Looking right before the sleep covers all such cases.

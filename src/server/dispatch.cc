@@ -24,6 +24,15 @@ constexpr size_t kSpareViewsMax = 64;
 constexpr size_t kPrefetchKeyBytesMax = 256;
 constexpr size_t kPrefetchKeysMax = 256;
 
+// Memory for so many arguments stays with a request's place, for the next one.
+constexpr size_t kArgumentsKept = 1024;
+
+// What was large shall not live on in a place that may not be used again for long.
+void LetGo(Request& request) {
+  request.shared.clear();
+  if (request.argv.capacity() > kArgumentsKept) std::vector<Slice>().swap(request.argv);
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(const Parts& parts)
@@ -94,7 +103,7 @@ Dispatcher::Served Dispatcher::Serve(Client& client, int64_t now_ms) {
       served = Served::kWaits;
       break;
     }
-    left_.front().request.shared.clear();  // What was large shall not live on in here.
+    LetGo(left_.front().request);
     left_ = left_.subspan(1);
     if (client.queued_bytes > limits_.requests.query_buffer_bytes_max) {
       Log(LogLevel::kWarning,
@@ -172,10 +181,16 @@ bool Dispatcher::Gather(Client& client) {
   return true;
 }
 
-void Dispatcher::CloseGathering() {
+void Dispatcher::PrefetchGathered() {
   // A single request is about to be run anyway.
-  if (std::exchange(gathered_count_, 0) > 1) Prefetch();
+  if (gathered_count_ > 1) Prefetch();
   ForgetKeys();
+}
+
+void Dispatcher::ForgetGathered() {
+  // Some may not have been run: their clients are gone.
+  for (size_t i = 0; i < gathered_count_; ++i) LetGo(gathered_[i].request);
+  gathered_count_ = 0;
 }
 
 Dispatcher::Parsed Dispatcher::Parse(Client& client) {

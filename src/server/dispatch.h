@@ -68,8 +68,9 @@ class Dispatcher {
   bool Gather(Client& client);
   // More would not hide more cache misses.
   bool HasGatheredEnough() const { return gathered_count_ >= kRequestsGathered; }
-  // Prefetches for all of them, who are to be served next. REQUIRES: they are before anything more is gathered.
-  void CloseGathering();
+  // Before those gathered are served, and after.
+  void PrefetchGathered();
+  void ForgetGathered();
 
   // A command that was run or refused; nothing of its reply has left yet.
   struct Ran {

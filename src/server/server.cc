@@ -146,14 +146,17 @@ void Server::Accept() {
 // --- Run and stop ------------------------------------------------------------------------------
 
 void Server::EndTurn(bool after_events) {
-  // The log has often been written to before the loop gets to sleep: those replies leave at once.
-  env_->StayAwake();
-  instance_->EndTurn();
   if (!after_events) {
+    // The log has often been written to before the loop gets to sleep: those replies leave at once.
+    env_->StayAwake();
+    instance_->EndTurn();
     Rest();
     env_->MaySleep();
     return;
   }
+  // In this order, for a group that was being written lets the next one go when it has come back: with all of this turn.
+  instance_->EndTurn();
+  env_->StayAwake();
   const uint64_t worked_us = WorkedUs();
   turn_us_ = worked_us - std::exchange(worked_us_, worked_us);
   instance_->CountTurn(turn_us_);
@@ -200,7 +203,6 @@ int Server::Stop() {
 
   // The engine runs the loop while it closes; nobody is to ask anything of it then.
   loop_.OnTurn(nullptr, nullptr);
-  env_->MaySleep();
   const Status closed = instance_->Close();
   if (!config_.pidfile.empty()) RemovePidFile(config_.pidfile);
   if (!closed.ok()) {
@@ -228,6 +230,7 @@ void Server::OnReloadSignal() {
       Lane::kManifest, [this, loaded] { loaded->emplace(load_config_()); },
       [this, loaded] {
         reloading_ = false;
+        if (stopping_) return;
         const Result<Config>& config = **loaded;
         if (!config.ok()) {
           Log(LogLevel::kWarning, "reload: %s: nothing changed",

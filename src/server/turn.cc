@@ -101,8 +101,9 @@ void Turn::SetState(Client& client, ClientState state) {
 
 // Whoever is dropped or ended meanwhile has left the list.
 void Turn::ServeGathered() {
-  dispatcher_.CloseGathering();
+  dispatcher_.PrefetchGathered();
   while (Client* client = gathered_.PopFront()) Serve(*client);
+  dispatcher_.ForgetGathered();
 }
 
 void Turn::Serve(Client& client) {

@@ -2,6 +2,7 @@
 """SIGTERM and SHUTDOWN in the middle of work: done within a second, and nothing that was answered
 is missing. (tests/crash/kill_test.cc looks at every single answer.)"""
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -85,7 +86,20 @@ def test_stop(durability, stop):
         server.stop()
 
 
+def test_reload_and_stop_at_once():
+    with varve.Server([]) as server:
+        # Both signals are there when it looks: the reload ends while the server does.
+        os.kill(server.process.pid, signal.SIGSTOP)
+        server.process.send_signal(signal.SIGHUP)
+        server.process.terminate()
+        os.kill(server.process.pid, signal.SIGCONT)
+        code = server.process.wait(varve.STOP_TIMEOUT_S)
+        check(code == 0, "the server ended with %d" % code)
+        server.process = None
+
+
 def main():
+    test_reload_and_stop_at_once()
     for durability in ("always", "everysec", "no"):
         for stop in (stop_by_sigterm, stop_by_command):
             test_stop(durability, stop)
