@@ -1,6 +1,4 @@
 // tests/bench/blocks.cc: what a read beyond memory, a flush and a compaction are made of.
-#include <benchmark/benchmark.h>
-
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +15,7 @@
 #include "engine/table/filter.h"
 #include "engine/table/key_bytes.h"
 #include "tests/bench/keys.h"
+#include "tests/bench/measure.h"
 
 namespace varve {
 namespace {
@@ -62,8 +61,7 @@ std::shared_ptr<const Block> MakeBlock(Slice bytes) {
 void BlockBuild(benchmark::State& state) {
   const Input input;
   BlockBuilder builder;
-  for (auto _ : state) benchmark::DoNotOptimize(input.Build(builder));
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kEntries));
+  Measure(state, kEntries, [&] { benchmark::DoNotOptimize(input.Build(builder)); });
 }
 BENCHMARK(BlockBuild);
 
@@ -71,7 +69,7 @@ BENCHMARK(BlockBuild);
 void BlockMake(benchmark::State& state) {
   BlockBuilder builder;
   const std::string bytes(Input().Build(builder));
-  for (auto _ : state) benchmark::DoNotOptimize(MakeBlock(bytes));
+  Measure(state, 1, [&] { benchmark::DoNotOptimize(MakeBlock(bytes)); });
 }
 BENCHMARK(BlockMake);
 
@@ -82,11 +80,10 @@ void BlockFind(benchmark::State& state) {
   const std::vector<uint32_t> order = RandomOrder(kEntries);
   size_t i = 0;
   Entry entry;
-  for (auto _ : state) {
+  Measure(state, 1, [&] {
     if (!block->Find(input.keys[order[i++ % kEntries]], &entry)) std::abort();
     benchmark::DoNotOptimize(entry);
-  }
-  state.SetItemsProcessed(state.iterations());
+  });
 }
 BENCHMARK(BlockFind);
 
@@ -95,10 +92,9 @@ void Walk(benchmark::State& state) {
   BlockBuilder builder;
   Iterator it;
   it.Reset(MakeBlock(Input().Build(builder)));
-  for (auto _ : state) {
+  Measure(state, kEntries, [&] {
     for (it.SeekToFirst(); it.Valid(); it.Next()) benchmark::DoNotOptimize(it.entry());
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kEntries));
+  });
 }
 void BlockWalk(benchmark::State& state) { Walk<BlockIterator>(state); }
 BENCHMARK(BlockWalk);
@@ -150,10 +146,9 @@ void FilterProbe(benchmark::State& state) {
   const auto filter = Filter::Make(builder.Finish());
   if (!filter) std::abort();
   size_t i = 0;
-  for (auto _ : state) {
+  Measure(state, 1, [&] {
     if (!filter->MayContain(hashes[i++ % kFilterKeys])) std::abort();
-  }
-  state.SetItemsProcessed(state.iterations());
+  });
 }
 BENCHMARK(FilterProbe);
 

@@ -1,6 +1,4 @@
 // tests/bench/records.cc: the record table, in cache and far beyond it.
-#include <benchmark/benchmark.h>
-
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -11,6 +9,7 @@
 #include "engine/records/record.h"
 #include "engine/records/record_table.h"
 #include "tests/bench/keys.h"
+#include "tests/bench/measure.h"
 
 namespace varve {
 namespace {
@@ -53,13 +52,12 @@ struct FilledTable {
 
 void TableFind(benchmark::State& state) {
   FilledTable filled(static_cast<size_t>(state.range(0)));
-  for (auto _ : state) {
+  Measure(state, 1, [&] {
     const Slice key = filled.NextKey();
     const Record* record = filled.table.Find(key, filled.table.HashOf(key));
     if (record == nullptr) std::abort();
     benchmark::DoNotOptimize(record->value().front());
-  }
-  state.SetItemsProcessed(state.iterations());
+  });
 }
 BENCHMARK(TableFind)->Arg(kHot)->Arg(kCold);
 
@@ -69,7 +67,7 @@ void TableFindPrefetched(benchmark::State& state) {
   const RecordTable& table = filled.table;
   Slice keys[kPipeline];
   uint64_t hashes[kPipeline];
-  for (auto _ : state) {
+  Measure(state, kPipeline, [&] {
     for (size_t i = 0; i < kPipeline; ++i) {
       keys[i] = filled.NextKey();
       hashes[i] = table.HashOf(keys[i]);
@@ -81,32 +79,29 @@ void TableFindPrefetched(benchmark::State& state) {
       if (record == nullptr) std::abort();
       benchmark::DoNotOptimize(record->value().front());
     }
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kPipeline));
+  });
 }
 BENCHMARK(TableFindPrefetched)->Arg(kHot)->Arg(kCold);
 
 void TableFindAbsent(benchmark::State& state) {
   FilledTable filled(static_cast<size_t>(state.range(0)));
   std::string key;
-  for (auto _ : state) {
+  Measure(state, 1, [&] {
     key.assign(filled.NextKey()).front() = 'K';
     benchmark::DoNotOptimize(filled.table.Find(key, filled.table.HashOf(key)));
-  }
-  state.SetItemsProcessed(state.iterations());
+  });
 }
 BENCHMARK(TableFindAbsent)->Arg(kHot)->Arg(kCold);
 
 void TableOverwrite(benchmark::State& state) {
   FilledTable filled(static_cast<size_t>(state.range(0)));
   const std::string value(kBenchValueBytes, 'y');
-  for (auto _ : state) {
+  Measure(state, 1, [&] {
     const Slice key = filled.NextKey();
     Record* record = filled.table.Find(key, filled.table.HashOf(key));
     const Entry entry{.key = key, .value = value};
     if (!record->Assign(entry, SharedBytes(), static_cast<uint8_t>(EntryKind::kPut))) std::abort();
-  }
-  state.SetItemsProcessed(state.iterations());
+  });
 }
 BENCHMARK(TableOverwrite)->Arg(kHot)->Arg(kCold);
 

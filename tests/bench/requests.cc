@@ -1,6 +1,4 @@
 // tests/bench/requests.cc: from bytes to a command, and back to bytes.
-#include <benchmark/benchmark.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <span>
@@ -13,6 +11,7 @@
 #include "resp/reply_writer.h"
 #include "resp/request_reader.h"
 #include "tests/bench/keys.h"
+#include "tests/bench/measure.h"
 
 namespace varve {
 namespace {
@@ -50,28 +49,28 @@ void ParsePipelineOfSets(benchmark::State& state) {
   const RequestLimits limits;
   RequestReader reader(limits);
   Request request;
-  for (auto _ : state) {
+  Measure(state, kPipeline, [&] {
     if (ReadAll(reader, stream, &request) != kPipeline) std::abort();
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kPipeline));
+  });
 }
 BENCHMARK(ParsePipelineOfSets);
 
 void FindCommandByName(benchmark::State& state) {
   static constexpr Slice kNames[] = {"SET", "get", "Incr", "MSET", "expire"};
   size_t i = 0;
-  for (auto _ : state) benchmark::DoNotOptimize(FindCommand(kNames[i++ % std::size(kNames)]));
+  Measure(state, 1,
+          [&] { benchmark::DoNotOptimize(FindCommand(kNames[i++ % std::size(kNames)])); });
 }
 BENCHMARK(FindCommandByName);
 
 void ResolveSet(benchmark::State& state) {
   Request request;
   request.argv = {"SET", "key:000000000001", "value"};
-  for (auto _ : state) {
+  Measure(state, 1, [&] {
     const auto command = ResolveCommand(request);
     if (!command.ok()) std::abort();
     benchmark::DoNotOptimize(*command);
-  }
+  });
 }
 BENCHMARK(ResolveSet);
 
@@ -80,13 +79,12 @@ template <typename Write>
 void EncodeReplies(benchmark::State& state, Write write) {
   OutputBuffer out;
   ReplyWriter reply(out, 2);
-  for (auto _ : state) {
+  Measure(state, kPipeline, [&] {
     for (size_t i = 0; i < kPipeline; ++i) write(reply);
     Slice pieces[kPipeline];
     benchmark::DoNotOptimize(out.Gather(out.position(), pieces));
     out.Consume(out.size());
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kPipeline));
+  });
 }
 
 void EncodeOk(benchmark::State& state) {
