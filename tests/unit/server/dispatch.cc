@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "commands/table.h"
+#include "env/memory_meter.h"
 #include "env/sim_env.h"
 #include "server/turn.h"
 #include "tests/unit/server/scripted_engine.h"
@@ -247,6 +248,30 @@ TEST_CASE(
   f.engine.Arrive();
   f.turn->End();
   CHECK(f.Received(waits) == "$1\r\n1\r\n:3\r\n");
+}
+
+TEST_CASE("dispatch: what is large is let go when it has been run, or when its client has gone") {
+  Fixture f;
+  MemoryMeter meter;
+  const std::string value(1 << 20, 'x');
+  const std::string set =
+      "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$" + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+  std::string many = "*100001\r\n$3\r\nDEL\r\n";
+  for (int i = 0; i < 100'000; ++i) many += "$1\r\na\r\n";
+  Client& first = f.Connect();
+  meter.Begin();
+  for (const std::string& large : {set, many}) {
+    Client& writer = f.Connect();
+    Client& dropped = f.Connect();
+    f.Send(first, "PING\r\n");
+    f.Send(writer, large);
+    f.Send(dropped, large);
+    f.turn->DropClient(dropped);
+    f.turn->End();
+    f.turn->DropClient(writer);
+    f.Ask(first, "DEL a\r\n");
+  }
+  CHECK(meter.bytes() < value.size() / 2);  // where the allocator tells
 }
 
 TEST_CASE("dispatch: replies wait for the group they show, and only those behind them with them") {

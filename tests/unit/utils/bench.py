@@ -83,8 +83,21 @@ for why, names in [("unknown test", "sot"), ("unknown depth", "set:3")]:
 case = redis.choose_cases("get:1", False)[0]
 case.results = {"Varve": [{"rps": r} for r in (30, 10, 20)],
                 "Redis": [{"rps": r} for r in (10, 10, 40)]}
-expect("ratio of medians", 2.0, case.ratio("Varve", "Redis", "rps"))
+expect("median of the rounds' ratios", 1.0, case.ratio("Varve", "Redis", "rps"))
 expect("spread of the rounds' ratios", (0.5, 3.0), case.ratio_spread("Varve", "Redis", "rps"))
+
+
+def is_close(rates, latencies):
+    """Against a Redis of 10 requests a second and 10 ms; the gates are 1.0x."""
+    case.results = {"Varve": [{"rps": r, "p99.9": ms} for r, ms in zip(rates, latencies)],
+                    "Redis": [{"rps": 10, "p99.9": 10}] * len(rates)}
+    return case.is_close_race("Varve", "Redis")
+
+
+expect("all rounds meet both gates", False, is_close((10, 12, 11), (9, 10, 8)))
+expect("all rounds miss both gates", False, is_close((9, 8, 9), (11, 12, 13)))
+expect("rounds disagree about the rate", True, is_close((10, 9, 11), (9, 9, 9)))
+expect("rounds disagree about the latency", True, is_close((11, 11, 11), (9, 11, 9)))
 
 # ---- Parts of a document
 
