@@ -69,7 +69,7 @@ class PosixEnv final : public Env {
   void RunUntil(const std::function<bool()>& finished) override;
 
   // For who runs the loop in turns. A job that finishes wakes the loop, which costs two system calls and a round of
-  // it; between these calls it does not. Neither from inside one of our callbacks.
+  // it; between these calls it does not. RunUntil begins with the latter. Neither from inside one of our callbacks.
   void StayAwake();  // and run what has finished
   void MaySleep();   // the last call before the loop looks for events
 
