@@ -15,8 +15,8 @@ namespace varve {
 void BecomeBackground(int nice);
 bool IsBackground();
 
-// To be called by what may be a background job, after every 100 us of work or so. If nobody else waits for the core it
-// costs a system call, and in other threads next to nothing.
+// To be called by what may be a background job, after every 100 us of work or sooner: it looks at the clock, and yields
+// when the thread has had the core for 200 us. In other threads it costs next to nothing.
 void OfferCpu();
 
 }  // namespace varve
