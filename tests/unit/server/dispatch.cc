@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -56,6 +57,7 @@ class SmallServices final : public Services {
  public:
   explicit SmallServices(WatchRegistry& watches) : watches_(watches) {}
   std::string password;
+  std::function<int(const ClientFilter&)> kill;
 
   bool PasswordRequired() const override { return !password.empty(); }
   bool CheckPassword(Slice, Slice given) const override { return given == password; }
@@ -63,7 +65,7 @@ class SmallServices final : public Services {
   std::string DescribeClients(const std::function<bool(const Session&)>&) const override {
     return "";
   }
-  int KillClients(const Session&, const ClientFilter&) override { return 0; }
+  int KillClients(const Session&, const ClientFilter& filter) override { return kill(filter); }
   void Watch(Session& session, int database, Slice key, bool exists) override {
     watches_.Watch(session, database, key, exists);
   }
@@ -248,6 +250,34 @@ TEST_CASE(
   f.engine.Arrive();
   f.turn->End();
   CHECK(f.Received(waits) == "$1\r\n1\r\n:3\r\n");
+}
+
+TEST_CASE(
+    "dispatch: who is killed by another of the same turn is not served any more, nor answered") {
+  Fixture f;
+  Client& before = f.Connect();
+  Client& killer = f.Connect();
+  Client& behind = f.Connect();
+  Client& other = f.Connect();
+  f.services.kill = [&f](const Services::ClientFilter& filter) {
+    for (Client& client : f.clients) {
+      if (client.session.id == *filter.id) f.turn->DropClient(client);
+    }
+    return 1;
+  };
+  const auto kill = [](const Client& client) {
+    return "CLIENT KILL ID " + std::to_string(client.session.id) + "\r\n";
+  };
+  f.Send(before, "SET a 1\r\nINCR a\r\n");
+  f.Send(killer, kill(behind) + kill(before) + "INCR a\r\n");
+  f.Send(behind, "INCR a\r\nINCR a\r\n");
+  f.Send(other, "INCR a\r\n");
+  f.turn->End();
+  CHECK(f.clients.size() == 2);
+  CHECK(f.sent[1] == "");
+  CHECK(f.Received(killer) == ":1\r\n:1\r\n:3\r\n");
+  CHECK(f.sent[3] == "");
+  CHECK(f.Received(other) == ":4\r\n");
 }
 
 TEST_CASE("dispatch: what is large is let go when it has been run, or when its client has gone") {
