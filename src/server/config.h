@@ -50,6 +50,7 @@ struct Config {
   int64_t scrub_bytes_per_second = 0;
   int64_t value_file_threshold_bytes = 0;  // 0: values stay in tables
   int64_t loop_rest_us = 0;                // 0: never
+  int64_t busy_poll_us = 0;                // 0: never
   int64_t checkpoints_max = 0;             // 0: all are kept
 
   // --- Limits on clients ---

@@ -50,6 +50,7 @@ const ConfigRow kRows[] = {
      kNoMax},
     {"io-uring", kYesNo, &Config::io_uring, "yes", kStart},
     {"loop-rest-usec", kInteger, &Config::loop_rest_us, "200", kAnyTime, 0, 10'000},
+    {"busy-poll-usec", kInteger, &Config::busy_poll_us, "20", kAnyTime, 0, 1000},
     {"scrub-rate", kMemory, &Config::scrub_bytes_per_second, "1mb", kAnyTime, 0, kNoMax},
     {"checkpoints-max", kInteger, &Config::checkpoints_max, "2", kAnyTime, 0, kIntMax},
 

@@ -232,6 +232,8 @@ void Stats(const InfoSource& source, Lines& out) {
   out.Count("loop_turn_p9999_usec", stats.turns_us.Percentile(99.99));
   out.Count("loop_turn_max_usec", stats.turns_us.max());
   out.Count("loop_rest_usec", stats.loop_rest_us);
+  out.Count("busy_polls", stats.busy_polls);
+  out.Count("busy_polls_found", stats.busy_polls_found);
 }
 
 void Replication(const InfoSource& source, Lines& out) {

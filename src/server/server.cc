@@ -152,6 +152,7 @@ void Server::EndTurn(bool after_events) {
     instance_->EndTurn();
     Rest();
     env_->MaySleep();
+    LookBeforeSleep();
     return;
   }
   // In this order, for a group that was being written lets the next one go when it has come back: with all of this turn.
@@ -168,7 +169,7 @@ void Server::SampleRest() {
   instance_->stats().loop_rest_us = loop_rest_.us();
 }
 
-uint64_t Server::WorkedUs() const { return loop_.AwakeUs() - rested_us_; }
+uint64_t Server::WorkedUs() const { return loop_.AwakeUs() - idle_us_; }
 
 void Server::Rest() {
   const uint64_t rest_us = loop_rest_.AfterTurnUs(turn_us_);
@@ -177,7 +178,20 @@ void Server::Rest() {
   if (rest_us == 0 || engine.reported_group() < engine.last_commit_group()) return;
   const uint64_t begin_us = env_->MonotonicUs();
   std::this_thread::sleep_for(std::chrono::microseconds(rest_us));
-  rested_us_ += env_->MonotonicUs() - begin_us;
+  idle_us_ += env_->MonotonicUs() - begin_us;
+}
+
+void Server::LookBeforeSleep() {
+  const auto most_us = static_cast<uint64_t>(instance_->config().busy_poll_us);
+  // Jobs may have no core but ours, and what they finish is not among the events.
+  if (most_us == 0 || env_->pending_jobs() > 0 || !loop_.WillSleep() || !busy_poll_.Try()) return;
+  const uint64_t begin_us = env_->MonotonicUs();
+  const bool found = loop_.LookForEvents(most_us);
+  idle_us_ += env_->MonotonicUs() - begin_us;
+  busy_poll_.Did(found);
+  ServerStats& stats = instance_->stats();
+  ++stats.busy_polls;
+  if (found) ++stats.busy_polls_found;
 }
 
 int Server::Run() {

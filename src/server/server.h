@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "env/posix_env.h"
+#include "server/busy_poll.h"
 #include "server/config.h"
 #include "server/instance.h"
 #include "server/loop_rest.h"
@@ -56,7 +57,8 @@ class Server {
   void EndTurn(bool after_events);
   void Rest();
   void SampleRest();
-  // Of the loop, since the start: neither asleep nor at rest.
+  void LookBeforeSleep();
+  // Of the loop, since the start: neither asleep nor at rest, nor looking for events instead.
   uint64_t WorkedUs() const;
 
   const Config config_;  // of the start
@@ -73,9 +75,10 @@ class Server {
   std::vector<Bound> bound_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   uint64_t worked_us_ = 0;  // as of the end of the last turn
-  uint64_t rested_us_ = 0;  // since the start
+  uint64_t idle_us_ = 0;    // since the start: awake, with nothing to do
   uint64_t turn_us_ = 0;    // how long the last turn worked
   LoopRest loop_rest_;
+  BusyPoll busy_poll_;
 };
 
 }  // namespace varve

@@ -38,6 +38,7 @@ inline const std::array kSettings = {
     Setting{"compaction-policy", {"leveled", "tiered", "lazy-leveled"}},
     Setting{"scrub-rate", {"0", "1048576", "1073741824"}},
     Setting{"loop-rest-usec", {"0", "200", "1000"}},
+    Setting{"busy-poll-usec", {"0", "20", "1000"}},
 };
 
 class ConfigWriter {

@@ -8,6 +8,7 @@
 // None of them keeps the loop alive; PosixEnv::RunUntil says how long it runs.
 #include "server/net/loop.h"
 
+#include <poll.h>
 #include <uv.h>
 
 #include <list>
@@ -97,6 +98,17 @@ void Loop::SetBusy(bool busy) {
   } else {
     uv_idle_stop(&handles_->idle);
   }
+}
+
+bool Loop::WillSleep() const { return uv_backend_timeout(&handles_->loop) != 0; }
+
+bool Loop::LookForEvents(uint64_t us) const {
+  pollfd events = {uv_backend_fd(&handles_->loop), POLLIN, 0};
+  const uint64_t begin_ns = uv_hrtime();
+  do {
+    if (poll(&events, 1, 0) > 0) return true;
+  } while (uv_hrtime() - begin_ns < us * 1000);
+  return false;
 }
 
 void Loop::OnSignal(int signal_number, std::function<void()> handler) {

@@ -34,6 +34,10 @@ class Loop {
   void OnTurn(std::function<void()> after_events, std::function<void()> before_sleep);
   // While busy, the loop looks for events but does not sleep: something is left for the next turn.
   void SetBusy(bool busy);
+  // Whether it sleeps in this turn unless events are there; to be asked before the sleep.
+  bool WillSleep() const;
+  // Until there are events, or for `us`. True: there are some.
+  bool LookForEvents(uint64_t us) const;
   void OnSignal(int signal_number, std::function<void()> handler);
 
   // Time since construction that the loop was awake.
