@@ -168,7 +168,7 @@ $(B)/varve-unit-tests: $(call objects,$(unit_sources) $(support_sources) $(load_
 
 # Tests that have system calls fail: these go through tests/calls/failing_calls.cc.
 wrapped_calls := access close closedir fallocate fdatasync flock fstat fsync ftruncate link mkdir open opendir pread preadv2 \
-            pwrite pwritev readdir rename rmdir stat statvfs unlink io_uring_queue_init io_uring_submit_and_wait
+            pwrite pwritev readdir rename rmdir stat statvfs sync_file_range unlink io_uring_queue_init io_uring_submit_and_wait
 $(B)/varve-call-tests: $(call objects,$(call_sources)) $(B)/libvarve.a
 	$(call say,LINK,$@)$(link) $(addprefix -Wl$(comma)--wrap=,$(wrapped_calls))
 

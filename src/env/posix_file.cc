@@ -27,6 +27,10 @@ namespace {
 constexpr size_t kZeroChunkBytes = size_t{128} << 10;  // between two offers of the core
 alignas(4096) char g_zeros[kZeroChunkBytes];
 
+// What background jobs write goes to the disk in steps of at least so many bytes, whole pages each.
+constexpr uint64_t kWritebackBytes = uint64_t{256} << 10;
+constexpr uint64_t kPageBytes = 4096;
+
 class Descriptor {
  public:
   explicit Descriptor(int number) : number_(number) {}
@@ -63,10 +67,12 @@ class PosixFile final : public File {
  private:
   // Writes `count` pieces at `offset`, consuming them.
   Status WritePieces(uint64_t offset, iovec* pieces, size_t count);
+  void StartWriteback(uint64_t end);
   Status Error(Slice what) const { return ErrorOf(errno, what); }
 
   const Descriptor descriptor_;
   const std::string path_;
+  uint64_t writeback_end_ = 0;  // of what background jobs have written, so much is on its way
   // Learned from the first attempt, per file: file systems differ.
   mutable std::atomic<bool> nowait_supported_{true};
 };
@@ -121,7 +127,18 @@ Status PosixFile::WriteAt(uint64_t offset, std::span<const Slice> slices) {
     RETURN_IF_ERROR(WritePieces(offset, pieces, count));
     offset += bytes;
   }
+  if (IsBackground() && offset >= writeback_end_ + kWritebackBytes) StartWriteback(offset);
   return Status::Ok();
+}
+
+// A table that waits in the page cache for its sync comes to the disk all at once, and whoever syncs the log meanwhile waits
+// behind it. Nothing is promised by this, so no error is one: if the pages cannot be written, the sync says so. (With
+// SYNC_FILE_RANGE_WAIT_BEFORE or _AFTER this call would be told instead of the sync.)
+void PosixFile::StartWriteback(uint64_t end) {
+  end -= end % kPageBytes;
+  (void)sync_file_range(fd(), static_cast<off_t>(writeback_end_),
+                        static_cast<off_t>(end - writeback_end_), SYNC_FILE_RANGE_WRITE);
+  writeback_end_ = end;
 }
 
 Status PosixFile::WritePieces(uint64_t offset, iovec* pieces, size_t count) {

@@ -53,6 +53,7 @@ int __real_rename(const char* from, const char* to);
 int __real_rmdir(const char* path);
 int __real_stat(const char* path, struct stat* about);
 int __real_statvfs(const char* path, struct statvfs* about);
+int __real_sync_file_range(int fd, off_t offset, off_t size, unsigned flags);
 int __real_unlink(const char* path);
 int __real_io_uring_queue_init(unsigned entries, io_uring* ring, unsigned flags);
 int __real_io_uring_submit_and_wait(io_uring* ring, unsigned count);
@@ -195,10 +196,10 @@ void ChangeArrived(io_uring* ring) {
 
 std::string NameOf(Call call) {
   constexpr const char* kNames[] = {
-      "access",  "close",     "closedir",    "fallocate",   "fdatasync", "flock",   "fstat",
-      "fsync",   "ftruncate", "link",        "mkdir",       "open",      "opendir", "pread",
-      "preadv2", "pwrite",    "pwritev",     "readdir",     "rename",    "rmdir",   "stat",
-      "statvfs", "unlink",    "ring set-up", "ring submit", "ring read"};
+      "access",  "close",           "closedir", "fallocate",   "fdatasync",   "flock",    "fstat",
+      "fsync",   "ftruncate",       "link",     "mkdir",       "open",        "opendir",  "pread",
+      "preadv2", "pwrite",          "pwritev",  "readdir",     "rename",      "rmdir",    "stat",
+      "statvfs", "sync_file_range", "unlink",   "ring set-up", "ring submit", "ring read"};
   static_assert(std::size(kNames) == kCalls);
   return kNames[static_cast<size_t>(call)];
 }
@@ -381,6 +382,11 @@ int __wrap_stat(const char* path, struct stat* about) {
 
 int __wrap_statvfs(const char* path, struct statvfs* about) {
   return varve::Try(Call::kStatvfs, path, [&] { return __real_statvfs(path, about); });
+}
+
+int __wrap_sync_file_range(int fd, off_t offset, off_t size, unsigned flags) {
+  return varve::Try(Call::kSyncFileRange, fd,
+                    [&] { return __real_sync_file_range(fd, offset, size, flags); });
 }
 
 int __wrap_unlink(const char* path) {

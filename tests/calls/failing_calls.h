@@ -38,12 +38,13 @@ enum class Call : unsigned char {
   kRmdir,
   kStat,
   kStatvfs,
+  kSyncFileRange,
   kUnlink,
   kRingSetUp,   // io_uring_queue_init()
   kRingSubmit,  // io_uring_submit_and_wait()
   kRingRead,    // a read that comes back from the ring
 };
-inline constexpr size_t kCalls = 26;
+inline constexpr size_t kCalls = 27;
 std::string NameOf(Call call);
 
 // In place of an errno: a transfer of half the bytes, or of none at all.

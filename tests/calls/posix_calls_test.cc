@@ -238,6 +238,30 @@ TEST_CASE("posix calls: where no read can be had without waiting the file is ask
   }
 }
 
+TEST_CASE("posix calls: what a background job writes is on its way while its file grows") {
+  constexpr size_t kPiece = 64 << 10;
+  constexpr uint64_t kPieces = 16;
+  const std::string piece(kPiece, 'x');
+  for (const int error : {0, EIO, EINTR, ENOSYS}) {
+    Place place;
+    if (error != 0) place.calls.Fail(Call::kSyncFileRange, error, 1, UINT32_MAX);
+    Status status;
+    const auto write = [&] {
+      for (uint64_t i = 0; status.ok() && i < kPieces; ++i) {
+        status = place.file->WriteAt(i * kPiece, piece);
+      }
+      if (status.ok()) status = place.file->Sync();
+    };
+    write();
+    CHECK(place.calls.count(Call::kSyncFileRange) == 0);
+    place.env().Schedule(Lane::kFlush, write, [] {});
+    place.world.RunAll();
+    CHECK(place.calls.count(Call::kSyncFileRange) == 4);
+    CHECK(status.ok());
+    CHECK(*place.file->Size() == kPieces * kPiece);
+  }
+}
+
 TEST_CASE("posix calls: a file is closed once, whatever close says") {
   for (const int error : {EINTR, EIO}) {
     Place place;
