@@ -18,7 +18,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::microseconds kYieldEvery(200);
 
 thread_local bool is_background = false;
-thread_local Clock::time_point has_core_since;
+thread_local Clock::time_point yielded_at;
 
 }  // namespace
 
@@ -31,9 +31,9 @@ void BecomeBackground(int nice) {
 bool IsBackground() { return is_background; }
 
 void OfferCpu() {
-  if (!is_background || Clock::now() - has_core_since < kYieldEvery) return;
+  if (!is_background || Clock::now() - yielded_at < kYieldEvery) return;
   sched_yield();
-  has_core_since = Clock::now();
+  yielded_at = Clock::now();
 }
 
 }  // namespace varve

@@ -16,7 +16,7 @@ void BecomeBackground(int nice);
 bool IsBackground();
 
 // To be called by what may be a background job, after every 100 us of work or sooner: it looks at the clock, and yields
-// when the thread has had the core for 200 us. In other threads it costs next to nothing.
+// when 200 us have passed since it last did. In other threads it costs next to nothing.
 void OfferCpu();
 
 }  // namespace varve

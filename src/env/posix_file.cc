@@ -27,7 +27,8 @@ namespace {
 constexpr size_t kZeroChunkBytes = size_t{128} << 10;  // between two offers of the core
 alignas(4096) char g_zeros[kZeroChunkBytes];
 
-// What background jobs write goes to the disk in steps of at least so many bytes, whole pages each.
+// What background jobs write goes to the disk in steps of at least so many bytes. They end with a page, where pages are
+// of this size: one that is on its way and not full would be written twice.
 constexpr uint64_t kWritebackBytes = uint64_t{256} << 10;
 constexpr uint64_t kPageBytes = 4096;
 
@@ -73,6 +74,7 @@ class PosixFile final : public File {
   const Descriptor descriptor_;
   const std::string path_;
   uint64_t writeback_end_ = 0;  // of what background jobs have written, so much is on its way
+  int writeback_error_ = 0;     // of starting it: for the sync
   // Learned from the first attempt, per file: file systems differ.
   mutable std::atomic<bool> nowait_supported_{true};
 };
@@ -132,12 +134,16 @@ Status PosixFile::WriteAt(uint64_t offset, std::span<const Slice> slices) {
 }
 
 // A table that waits in the page cache for its sync comes to the disk all at once, and whoever syncs the log meanwhile waits
-// behind it. Nothing is promised by this, so no error is one: if the pages cannot be written, the sync says so. (With
-// SYNC_FILE_RANGE_WAIT_BEFORE or _AFTER this call would be told instead of the sync.)
+// behind it. What goes wrong on the way to the disk the kernel tells the sync; with SYNC_FILE_RANGE_WAIT_BEFORE or _AFTER it
+// would tell this call instead. What goes wrong here, such as finding room for the pages, it may tell nobody else.
 void PosixFile::StartWriteback(uint64_t end) {
   end -= end % kPageBytes;
-  (void)sync_file_range(fd(), static_cast<off_t>(writeback_end_),
-                        static_cast<off_t>(end - writeback_end_), SYNC_FILE_RANGE_WRITE);
+  const int result = Uninterrupted([&] {
+    return sync_file_range(fd(), static_cast<off_t>(writeback_end_),
+                           static_cast<off_t>(end - writeback_end_), SYNC_FILE_RANGE_WRITE);
+  });
+  const bool offered = result == 0 || (errno != ENOSYS && errno != EOPNOTSUPP && errno != EINVAL);
+  if (result < 0 && offered && writeback_error_ == 0) writeback_error_ = errno;
   writeback_end_ = end;
 }
 
@@ -163,6 +169,7 @@ Status PosixFile::WritePieces(uint64_t offset, iovec* pieces, size_t count) {
 }
 
 Status PosixFile::Sync() {
+  if (writeback_error_ != 0) return ErrorOf(writeback_error_, "write back");
   if (Uninterrupted([&] { return fdatasync(fd()); }) < 0) return Error("sync");
   return Status::Ok();
 }

@@ -6,9 +6,9 @@
 namespace varve {
 
 namespace {
-constexpr uint32_t kGrowth = 8;
-constexpr uint32_t kShrink = 2;
-constexpr uint32_t kSleepsMax = 1024;
+// In powers of two of sleeps.
+constexpr uint32_t kInVain = 3;
+constexpr uint32_t kDebtMax = kInVain + 10;
 }  // namespace
 
 bool BusyPoll::Try() {
@@ -19,11 +19,11 @@ bool BusyPoll::Try() {
 
 void BusyPoll::Did(bool found) {
   if (found) {
-    sleeps_after_failure_ /= kShrink;
+    if (debt_ > 0) --debt_;
     return;
   }
-  sleeps_after_failure_ = std::clamp(sleeps_after_failure_ * kGrowth, 1U, kSleepsMax);
-  sleeps_left_ = sleeps_after_failure_;
+  debt_ = std::min(debt_ + kInVain, kDebtMax);
+  sleeps_left_ = uint32_t{1} << (debt_ - kInVain);
 }
 
 }  // namespace varve

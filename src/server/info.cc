@@ -234,6 +234,7 @@ void Stats(const InfoSource& source, Lines& out) {
   out.Count("loop_rest_usec", stats.loop_rest_us);
   out.Count("busy_polls", stats.busy_polls);
   out.Count("busy_polls_found", stats.busy_polls_found);
+  out.Count("busy_polled_usec", stats.busy_polled_us);
 }
 
 void Replication(const InfoSource& source, Lines& out) {

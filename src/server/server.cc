@@ -158,7 +158,8 @@ void Server::EndTurn(bool after_events) {
   // In this order, for a group that was being written lets the next one go when it has come back: with all of this turn.
   instance_->EndTurn();
   env_->StayAwake();
-  const uint64_t worked_us = WorkedUs();
+  // Both of its parts are rounded.
+  const uint64_t worked_us = std::max(WorkedUs(), worked_us_);
   turn_us_ = worked_us - std::exchange(worked_us_, worked_us);
   instance_->CountTurn(turn_us_);
 }
@@ -187,11 +188,13 @@ void Server::LookBeforeSleep() {
   if (most_us == 0 || env_->pending_jobs() > 0 || !loop_.WillSleep() || !busy_poll_.Try()) return;
   const uint64_t begin_us = env_->MonotonicUs();
   const bool found = loop_.LookForEvents(most_us);
-  idle_us_ += env_->MonotonicUs() - begin_us;
+  const uint64_t took_us = env_->MonotonicUs() - begin_us;
+  idle_us_ += took_us;
   busy_poll_.Did(found);
   ServerStats& stats = instance_->stats();
   ++stats.busy_polls;
   if (found) ++stats.busy_polls_found;
+  stats.busy_polled_us += took_us;
 }
 
 int Server::Run() {

@@ -75,7 +75,7 @@ class Server {
   std::vector<Bound> bound_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   uint64_t worked_us_ = 0;  // as of the end of the last turn
-  uint64_t idle_us_ = 0;    // since the start: awake, with nothing to do
+  uint64_t idle_us_ = 0;    // since the start: awake, but at rest or looking for events
   uint64_t turn_us_ = 0;    // how long the last turn worked
   LoopRest loop_rest_;
   BusyPoll busy_poll_;

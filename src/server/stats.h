@@ -65,10 +65,11 @@ struct ServerStats {
   uint64_t expiry_lag_ms = 0;  // of the latest key that went by itself in the last cycle
   Histogram expiry_lags_ms;    // of every key that went by itself
   uint64_t memory_peak_bytes = 0;
-  Histogram turns_us;         // of the loop, from one end to the next, without its sleep and rest
+  Histogram turns_us;  // of the loop, from one end to the next, without sleep, rest and looks
   uint64_t loop_rest_us = 0;  // between turns, as of now: see loop_rest.h
   uint64_t busy_polls = 0;    // looks for events before a sleep: see busy_poll.h
   uint64_t busy_polls_found = 0;
+  uint64_t busy_polled_us = 0;
   Rate commands_rate;
   Rate input_rate;
   Rate output_rate;

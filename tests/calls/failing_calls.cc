@@ -73,6 +73,7 @@ struct Fault {
 struct Plan {
   std::string directory;
   std::vector<Fault> faults;
+  std::vector<Writeback> writebacks;
   std::array<uint64_t, kCalls> counts{};
   std::array<uint64_t, kCalls> failed{};
   uint64_t closed_twice = 0;
@@ -244,6 +245,11 @@ uint64_t FailingCalls::failed() const {
   return std::accumulate(g_plan->failed.begin(), g_plan->failed.end(), uint64_t{0});
 }
 
+std::vector<Writeback> FailingCalls::writebacks() const {
+  const std::lock_guard<std::mutex> guard(g_mutex);
+  return g_plan->writebacks;
+}
+
 uint64_t FailingCalls::closed_twice() const {
   const std::lock_guard<std::mutex> guard(g_mutex);
   return g_plan->closed_twice;
@@ -385,6 +391,10 @@ int __wrap_statvfs(const char* path, struct statvfs* about) {
 }
 
 int __wrap_sync_file_range(int fd, off_t offset, off_t size, unsigned flags) {
+  if (varve::g_armed) {
+    const std::lock_guard<std::mutex> guard(varve::g_mutex);
+    if (varve::g_plan != nullptr) varve::g_plan->writebacks.push_back({offset, size, flags});
+  }
   return varve::Try(Call::kSyncFileRange, fd,
                     [&] { return __real_sync_file_range(fd, offset, size, flags); });
 }

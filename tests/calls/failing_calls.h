@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace varve {
 
@@ -51,6 +52,14 @@ std::string NameOf(Call call);
 inline constexpr int kHalf = -1;
 inline constexpr int kNothing = -2;
 
+// Of a file, on its way to the disk.
+struct Writeback {
+  int64_t offset;
+  int64_t size;
+  unsigned flags;
+  friend bool operator==(const Writeback&, const Writeback&) = default;
+};
+
 class FailingCalls {
  public:
   explicit FailingCalls(const std::string& directory);
@@ -68,6 +77,8 @@ class FailingCalls {
   uint64_t count(Call call) const;
   uint64_t failed(Call call) const;
   uint64_t failed() const;
+  // All that kSyncFileRange was called with.
+  std::vector<Writeback> writebacks() const;
   // What must never be. A descriptor closed that was not open; a file synced again after a sync of it failed.
   uint64_t closed_twice() const;
   uint64_t synced_again() const;

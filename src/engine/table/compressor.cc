@@ -60,8 +60,8 @@ size_t Compress(std::span<const Slice> pieces, size_t size, int level, char* to,
   ZSTD_CCtx_reset(context, ZSTD_reset_session_only);  // The last one may have given up midway.
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
   ZSTD_CCtx_setParameter(context, ZSTD_c_dictIDFlag, 0);  // the table knows which one it is
-  // The dictionary's tables stay where they are. For more than 8 KiB zstd would copy them into the context, for every
-  // block anew: files are less than a hundredth smaller for it, and where values are much alike it takes four times as
+  // The dictionary's tables stay where they are. For more than 8 KiB, at level 1, zstd would copy them into the context, for
+  // every block anew: files are less than a hundredth smaller for it, and where values are much alike it takes four times as
   // long as compressing them.
   ZSTD_CCtx_setParameter(context, ZSTD_c_forceAttachDict, ZSTD_dictForceAttach);
   // Stays until another call: no dictionary has to be said as well.

@@ -1,6 +1,10 @@
 // tests/unit/server/busy_poll_test.cc: looks go on where they find something, and nearly end where they do not.
 #include "server/busy_poll.h"
 
+#include <initializer_list>
+
+#include "base/random.h"
+
 #include <doctest/doctest.h>
 
 namespace varve {
@@ -38,9 +42,15 @@ TEST_CASE("busy poll: one look in vain costs one sleep without") {
 }
 
 TEST_CASE("busy poll: nine in ten that find something are enough, one in two is not") {
-  BusyPoll poll;
-  CHECK(LooksIn(poll, 10'000, [](int look) { return look % 10 != 0; }) > 7000);
-  CHECK(LooksIn(poll, 100'000, [](int look) { return look % 2 != 0; }) < 1000);
+  Random random(1);
+  BusyPoll nine;
+  CHECK(LooksIn(nine, 100'000, [&](int) { return random.Uniform(10) != 0; }) > 40'000);
+  for (const int first : {0, 1}) {
+    BusyPoll every_other;
+    CHECK(LooksIn(every_other, 100'000, [&](int look) { return look % 2 == first; }) < 1000);
+  }
+  BusyPoll one_in_two;
+  CHECK(LooksIn(one_in_two, 100'000, [&](int) { return random.Uniform(2) != 0; }) < 1000);
 }
 
 TEST_CASE("busy poll: it comes back within thousands of sleeps") {
