@@ -142,8 +142,8 @@ void PosixFile::StartWriteback(uint64_t end) {
     return sync_file_range(fd(), static_cast<off_t>(writeback_end_),
                            static_cast<off_t>(end - writeback_end_), SYNC_FILE_RANGE_WRITE);
   });
-  const bool offered = result == 0 || (errno != ENOSYS && errno != EOPNOTSUPP && errno != EINVAL);
-  if (result < 0 && offered && writeback_error_ == 0) writeback_error_ = errno;
+  const auto not_offered = [] { return errno == ENOSYS || errno == EOPNOTSUPP || errno == EINVAL; };
+  if (result < 0 && !not_offered() && writeback_error_ == 0) writeback_error_ = errno;
   writeback_end_ = end;
 }
 
