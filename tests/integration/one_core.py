@@ -15,22 +15,11 @@ from varve import check  # noqa: E402
 PROGRAM = os.environ.get("VARVE_LOAD", "build/varve-load")
 KEYS = 100000
 LOAD_S = 15
-WAIT_S = 20
 END_TIMEOUT_S = 120
 
 
-def stat(client, field):
-    for line in client.call("INFO", "stats").decode().split("\r\n"):
-        if line.startswith(field + ":"):
-            return int(line.split(":", 1)[1])
-    raise varve.Failure("INFO has no " + field)
-
-
-def wait_for(what, condition):
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        check(time.monotonic() < deadline, what)
-        time.sleep(0.02)
+def rest_us(client):
+    return int(varve.info(client, "loop_rest_usec"))
 
 
 def load(server, phases):
@@ -56,22 +45,22 @@ def start_on_one_core(server):
 
 def test_rests(server):
     with varve.Client(server.port) as client:
-        check(stat(client, "loop_rest_usec") == 0, "it rests with nothing to do")
+        check(rest_us(client) == 0, "it rests with nothing to do")
         generator = load(server, "load,full:%d,check" % LOAD_S)
-        wait_for("jobs wait, and the loop does not rest", lambda: stat(client, "loop_rest_usec") > 0)
-        check(stat(client, "loop_rest_usec") <= 200, "it rests longer than it may")
+        varve.wait_until(lambda: rest_us(client) > 0, "jobs wait, and the loop does not rest")
+        check(rest_us(client) <= 200, "it rests longer than it may")
 
         check(client.call("CONFIG", "SET", "loop-rest-usec", "0").text == "OK", "CONFIG SET to 0")
-        wait_for("it rests though it may not", lambda: stat(client, "loop_rest_usec") == 0)
+        varve.wait_until(lambda: rest_us(client) == 0, "it rests though it may not")
         for _ in range(20):
-            check(stat(client, "loop_rest_usec") == 0, "it rests again though it may not")
+            check(rest_us(client) == 0, "it rests again though it may not")
             time.sleep(0.02)
 
         check(client.call("CONFIG", "SET", "loop-rest-usec", "100").text == "OK", "CONFIG SET to 100")
-        wait_for("it does not rest again", lambda: stat(client, "loop_rest_usec") > 0)
-        check(stat(client, "loop_rest_usec") <= 100, "it rests longer than it may now")
+        varve.wait_until(lambda: rest_us(client) > 0, "it does not rest again")
+        check(rest_us(client) <= 100, "it rests longer than it may now")
         check_ended_well(generator)
-        wait_for("it rests when the load is over", lambda: stat(client, "loop_rest_usec") == 0)
+        varve.wait_until(lambda: rest_us(client) == 0, "it rests when the load is over")
 
 
 def main():

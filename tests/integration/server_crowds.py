@@ -32,13 +32,6 @@ STORM_S = 3
 SANITIZED = any(s in os.environ.get("VARVE_BUILD", "") for s in ("address", "thread", "undefined"))
 
 
-def wait_until(condition, what, patience_s=20):
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        check(time.monotonic() < deadline, what)
-        time.sleep(0.05)
-
-
 def connect(server):
     return socket.create_connection(("127.0.0.1", server.port), timeout=varve.REPLY_TIMEOUT_S)
 
@@ -118,10 +111,10 @@ def test_idle_crowd():
                 s.sendall(b"GET key\r\n")
             for s in crowd[::2]:
                 check(s.recv(100) == b"$5\r\nvalue\r\n", "one of the crowd is not served")
-            wait_until(lambda: int(info(client, "connected_clients")) == size + 2, "they come")
+            varve.wait_until(lambda: int(info(client, "connected_clients")) == size + 2, "they come")
             # Their buffers are taken back after a second; the allocator gives them back in some more.
             if not SANITIZED:
-                wait_until(lambda: server.rss_bytes() - before < size * IDLE_CLIENT_BYTES,
+                varve.wait_until(lambda: server.rss_bytes() - before < size * IDLE_CLIENT_BYTES,
                            "idle clients take more than %d bytes each" % IDLE_CLIENT_BYTES)
             each = (server.rss_bytes() - before) / size
             print("%d idle clients: %.0f bytes each" % (size, each))
@@ -134,7 +127,7 @@ def test_idle_crowd():
         check(crowd[-1].send(b"PING\r\n") and crowd[-1].recv(100) == b"+PONG\r\n", "the last")
         for s in crowd:
             s.close()
-        wait_until(lambda: int(info(client, "connected_clients")) == 1, "clients are left")
+        varve.wait_until(lambda: int(info(client, "connected_clients")) == 1, "clients are left")
         server.stop()
 
 
@@ -177,12 +170,12 @@ def test_slow_senders():
                 s.sendall(command[6:] + b"\r\n")
                 check(s.recv(100) == b"+OK\r\n", "who is slow is not served in the end")
             # Then all have been silent for long enough; but not the two who go on.
-            wait_until(lambda: int(client.call("DBSIZE")) == 2 and
+            varve.wait_until(lambda: int(client.call("DBSIZE")) == 2 and
                        int(info(client, "connected_clients")) == 2, "who is silent stays")
             check(all(closed_by_server(s) for s in slow), "closed, but its peer is not told")
         for s in slow + silent:
             s.close()
-        wait_until(lambda: server.open_descriptors() <= descriptors + 5, "descriptors leak")
+        varve.wait_until(lambda: server.open_descriptors() <= descriptors + 5, "descriptors leak")
         server.stop()
 
 
@@ -233,8 +226,8 @@ def test_storm():
         count = sum(counter.value for counter in counters)
         print("storm: %d connections in %d s" % (count, STORM_S))
         check(count > 500, "only %d connections" % count)
-        wait_until(lambda: int(info(client, "connected_clients")) == 1, "clients are left")
-        wait_until(lambda: server.open_descriptors() <= descriptors + 5, "descriptors are left")
+        varve.wait_until(lambda: int(info(client, "connected_clients")) == 1, "clients are left")
+        varve.wait_until(lambda: server.open_descriptors() <= descriptors + 5, "descriptors are left")
         # A PING may go on past a half command only as its value.
         check(client.call("DBSIZE") == 2, "half a command was run")
         check(int(info(client, "total_connections_received")) > count // 2, "who was accepted")
@@ -253,7 +246,7 @@ def test_vanished_peers():
         crowd = [connect(server) for _ in range(200)]
         for s in crowd:
             s.sendall(b"*2\r\n$3\r\nGET\r\n")
-        wait_until(lambda: int(info(client, "connected_clients")) == 202, "they come")
+        varve.wait_until(lambda: int(info(client, "connected_clients")) == 202, "they come")
         try:
             for s in crowd:
                 s.setsockopt(socket.IPPROTO_TCP, tcp_repair, 1)
@@ -261,8 +254,8 @@ def test_vanished_peers():
             print("vanished peers: not without CAP_NET_ADMIN")
         for s in crowd:
             s.close()
-        wait_until(lambda: int(info(client, "connected_clients")) == 2, "they stay")
-        wait_until(lambda: server.open_descriptors() <= descriptors + 5, "descriptors are left")
+        varve.wait_until(lambda: int(info(client, "connected_clients")) == 2, "they stay")
+        varve.wait_until(lambda: server.open_descriptors() <= descriptors + 5, "descriptors are left")
 
 
 # ---- No descriptors left ----------------------------------------------------------------------------
@@ -369,9 +362,9 @@ def test_limit_lowered():
         for i, reply in enumerate(replies[1:]):
             if not isinstance(reply, varve.Error):
                 writer.values["held%d" % i] = b"x" * 20_000
-        wait_until(lambda: getattr(writer.client.call("SET", "again", "1"), "text", "") == "OK",
+        varve.wait_until(lambda: getattr(writer.client.call("SET", "again", "1"), "text", "") == "OK",
                    "no writes though clients have gone")
-        wait_until(lambda: writer.verify() == 0, "reads fail though clients have gone")
+        varve.wait_until(lambda: writer.verify() == 0, "reads fail though clients have gone")
         errors = server.log_tail(100_000).count("Too many open files")
         print("limit lowered: %d clients came, %d complaints of the engine" % (len(crowd), errors))
         server.kill()

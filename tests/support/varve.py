@@ -27,6 +27,14 @@ def check(condition, what):
         raise Failure(what)
 
 
+def wait_until(condition, what, patience_s=20):
+    """Fails with `what` if it takes longer."""
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        check(time.monotonic() < deadline, what)
+        time.sleep(0.05)
+
+
 def info(client, field):
     """A field of INFO, as text."""
     for line in client.call("INFO", "everything").decode().splitlines():
