@@ -128,6 +128,7 @@ class CallHistory {
   void Run() {
     Open();
     Writes(12);
+    WriteLarge();
     SetDurability(Durability::kAlways);
     Writes(4);
     Reads();
@@ -235,6 +236,19 @@ class CallHistory {
       if (turns % 3 == 0) continue;
       RunUntil("a report", [this, group] { return engine_->reported_group() >= group; });
     }
+  }
+
+  // Enough that background jobs send it on its way to the disk before they sync it.
+  void WriteLarge() {
+    RunUntil("to be writable", [this] { return engine_->writable().ok(); });
+    std::string value(300 << 10, '\0');
+    for (char& c : value) c = static_cast<char>(random_.Next());
+    std::vector<Change> changes;
+    changes.push_back(PutOf(KeyOf(0), std::move(value)));
+    Commit(std::move(changes));
+    const uint64_t group = engine_->last_commit_group();
+    engine_->EndTurn();
+    RunUntil("a report", [this, group] { return engine_->reported_group() >= group; });
   }
 
   void Commit(std::vector<Change> changes) {
@@ -381,8 +395,9 @@ std::vector<Fault> Faults(Reading reading) {
   for (size_t i = 0; i < kCalls; ++i) {
     for (const int error : {EIO, EINTR}) faults.push_back({static_cast<Call>(i), error});
   }
-  for (const Call call : {Call::kOpen, Call::kPwritev, Call::kFallocate, Call::kFdatasync,
-                          Call::kFsync, Call::kRename, Call::kLink, Call::kMkdir}) {
+  for (const Call call :
+       {Call::kOpen, Call::kPwritev, Call::kFallocate, Call::kFdatasync, Call::kFsync,
+        Call::kRename, Call::kLink, Call::kMkdir, Call::kSyncFileRange}) {
     for (const int error : {ENOSPC, EDQUOT}) faults.push_back({call, error});
   }
   return faults;
