@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include "base/check.h"
 #include "base/numbers.h"
@@ -33,6 +34,11 @@ bool Has(const Argv& argv, size_t from, Slice word) {
 size_t LineEnd(Slice text) {
   const size_t at = text.find("\r\n");
   return at == Slice::npos ? 0 : at + 2;
+}
+
+std::optional<ModelValue> ValueIn(const ModelDatabase& keys, const std::string& key) {
+  const auto found = keys.find(key);
+  return found == keys.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace
@@ -252,6 +258,9 @@ Model::Expected Model::PerformExec(Session& session) {
   for (Session* other : sessions_) {
     if (!other->watched_key_changed) unchanged.push_back(other);
   }
+  const bool swaps = std::any_of(queued.begin(), queued.end(),
+                                 [](const Argv& argv) { return argv[0] == "SWAPDB"; });
+  const ModelState before = swaps && !unchanged.empty() ? now_ : ModelState();
 
   std::string text = Header(queued.size());
   Slice left = reply_.substr(std::min(reply_.size(), LineEnd(reply_)));
@@ -268,12 +277,16 @@ Model::Expected Model::PerformExec(Session& session) {
   }
   for (Session* other : unchanged) {
     const bool changes = std::any_of(
-        other->watched.begin(), other->watched.end(), [this](const Session::Watched& watched) {
-          const bool is_there = now_[static_cast<size_t>(watched.database)].contains(watched.key);
-          return watched.touched && (watched.existed || is_there);
+        other->watched.begin(), other->watched.end(), [&](const Session::Watched& watched) {
+          const size_t database = static_cast<size_t>(watched.database);
+          const bool is_there = now_[database].contains(watched.key);
+          if (!watched.touched || !(watched.existed || is_there)) return false;
+          return !swaps ||
+                 ValueIn(before[database], watched.key) != ValueIn(now_[database], watched.key);
         });
     if (other->watched_key_changed && !changes) {
       other->watched_key_changed = false;
+      for (Session::Watched& watched : other->watched) watched.touched = false;
       other->may_have_changed = true;
     }
   }

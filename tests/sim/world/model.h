@@ -55,7 +55,8 @@ class Model {
     std::vector<Watched> watched;
     bool watched_key_changed = false;
     // EXEC may abort, or not. SWAPDB changed what a watched key might have been: Redis looks whether it is there, Varve
-    // aborts in any case. Or it was not there before another's transaction, nor behind it: Redis aborts, Varve does not.
+    // aborts in any case. Or another's transaction touched it and left it as it was: it was there neither before nor
+    // behind it, or databases were exchanged and exchanged back; Redis aborts, Varve does not.
     bool may_have_changed = false;
 
     // EXEC or DISCARD.
