@@ -157,9 +157,10 @@ Result<std::vector<std::string>> SimDisk::List(const std::string& path) const {
 }
 
 bool SimDisk::StandsOn(const NameOperation& later, const NameOperation& earlier) {
+  const bool creates = earlier.size() == 1;
   return std::any_of(later.begin(), later.end(), [&](const NameChange& x) {
     return std::any_of(earlier.begin(), earlier.end(), [&](const NameChange& y) {
-      return x.directory == y.node || (x.directory == y.directory && x.name == y.name);
+      return (creates && x.directory == y.node) || (x.directory == y.directory && x.name == y.name);
     });
   });
 }

@@ -559,6 +559,34 @@ TEST_CASE("checkpoint: removing one, the power may fail at any operation") {
   }
 }
 
+TEST_CASE("checkpoint: a removal that failed is finished later, and then the power may fail") {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    bool removed = false;
+    for (uint64_t failing = 1; !removed; ++failing) {
+      bool finished = false;
+      for (uint64_t last = 1; !finished; ++last) {
+        CAPTURE(seed);
+        CAPTURE(failing);
+        CAPTURE(last);
+        CheckpointWorld world(seed);
+        Must(world.Open());
+        world.WriteSome(10);
+        Must(world.AwaitWritable());
+        world.MakeCheckpoint();
+        const HistoryState wanted = world.wanted;
+        world.env.FailNth(failing);
+        removed = RemoveCheckpoint(world.env, kTarget).ok();
+        world.Heal();
+        world.env.CutPowerAfter(last);
+        (void)RemovePartialCheckpoint(world.env, kTarget);
+        finished = world.env.power_is_on();
+        world.Restart(CrashMode::kRandomPages);
+        if (world.env.Exists(kTarget)) world.CheckCheckpoint(wanted);
+      }
+    }
+  }
+}
+
 // --- Of a closed database ------------------------------------------------------------------------
 
 TEST_CASE("copy database: it recovers to what its source recovers to") {

@@ -190,14 +190,15 @@ Status RemoveCheckpoint(Env& env, const std::string& directory) {
   }
   RETURN_IF_ERROR(RemovePartialCheckpoint(env, path));
   RETURN_IF_ERROR(env.Rename(path, PartialPath(path)));
-  // Only now: a power cut may keep what was removed within, and not what was renamed before.
-  RETURN_IF_ERROR(env.SyncDirectory(ParentDirectory(path)));
   return RemovePartialCheckpoint(env, path);
 }
 
 Status RemovePartialCheckpoint(Env& env, const std::string& directory) {
   const std::string partial = PartialPath(directory);
   if (!env.Exists(partial)) return Status::Ok();
+  // It may have been a whole one until it was renamed, just now or before a crash: a power cut may keep what is
+  // removed within, and not the renaming.
+  RETURN_IF_ERROR(env.SyncDirectory(ParentDirectory(partial)));
   return RemoveDatabase(env, partial);
 }
 

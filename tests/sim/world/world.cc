@@ -625,17 +625,29 @@ void World::NoteCheckpoint() {
 // What lies there was made in this life, or is known from an earlier one.
 void World::CheckCheckpoints() {
   std::map<std::string, ModelState> there;
+  decltype(going_checkpoints_) going;
   const auto told = std::exchange(checkpoint_told_, {});
   if (told) newest_checkpoint_.clear();
   for (const std::string& name : env_.DirectoryNames(kCheckpoints)) {
-    if (name.ends_with(kPartialCheckpointSuffix)) continue;
-    uint64_t group = 0;
-    const ModelState found = ReadCheckpoint(name, &group);
-    const auto known = checkpoints_.find(name);
+    const bool is_partial = name.ends_with(kPartialCheckpointSuffix);
+    const std::string whole_name =
+        name.substr(0, name.size() - (is_partial ? kPartialCheckpointSuffix.size() : 0));
+    const auto known = checkpoints_.find(whole_name);
+    const auto went = going_checkpoints_.find(whole_name);
     const bool is_new = known == checkpoints_.end();
-    ModelState wanted = is_new ? model_.StateAt(group) : std::move(known->second);
-    RequireEqual(found, wanted, "of checkpoint " + name + " at group " + std::to_string(group));
-    there.emplace(name, std::move(wanted));
+    const bool may_be_back = went != going_checkpoints_.end();
+    std::optional<ModelState> wanted;
+    if (!is_new) wanted = std::move(known->second);
+    if (may_be_back) wanted = std::move(went->second);
+    if (is_partial) {
+      going.emplace(whole_name, std::move(wanted));
+      continue;
+    }
+    uint64_t group = 0;
+    ModelState found = ReadCheckpoint(name, &group);
+    if (!wanted) wanted = may_be_back ? found : model_.StateAt(group);
+    RequireEqual(found, *wanted, "of checkpoint " + name + " at group " + std::to_string(group));
+    there.emplace(name, *std::move(wanted));
     const bool is_told = told && told->asked_group <= group && group <= told->told_group;
     if (is_new && is_told) newest_checkpoint_ = name;
   }
@@ -647,6 +659,7 @@ void World::CheckCheckpoints() {
     Fail("checkpoint " + newest_checkpoint_ + " is gone");
   }
   checkpoints_ = std::move(there);
+  going_checkpoints_ = std::move(going);
 }
 
 // As a server that is started on a copy of it, so long ago that nothing expires.

@@ -166,7 +166,10 @@ class World {
   std::optional<ToldCheckpoint> checkpoint_told_;
   uint64_t checkpoints_made_ = 0;                  // in this life
   std::map<std::string, ModelState> checkpoints_;  // by name: what they have to hold
-  std::string newest_checkpoint_;                  // of those that were told of
+  // Those that were being removed at the last look, or made, which a power cut may bring back; what they have to hold
+  // as far as that is known.
+  std::map<std::string, std::optional<ModelState>> going_checkpoints_;
+  std::string newest_checkpoint_;  // of those that were told of
 
   std::string transcript_;
   std::string step_;  // the one under way, for messages
