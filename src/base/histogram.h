@@ -39,6 +39,12 @@ class Histogram {
     }
     return max_;
   }
+  // How often less than `value` was added. REQUIRES: a power of two.
+  uint64_t CountBelow(uint64_t value) const {
+    uint64_t count = 0;
+    for (size_t i = 0; i < BucketOf(value); ++i) count += counts_[i];
+    return count;
+  }
   uint64_t total() const { return total_; }
   uint64_t max() const { return max_; }
 

@@ -168,17 +168,6 @@ void ReplyInfo(ReplyWriter& reply, const Command& command) {
   for (const Command& subcommand : command.subcommands) ReplyInfo(reply, subcommand);
 }
 
-// "get", "client|kill", in any case.
-const Command* FindByFullName(Slice name) {
-  const size_t bar = name.find('|');
-  const Command* command = FindCommand(name.substr(0, bar));
-  if (command == nullptr || bar == Slice::npos) return command;
-  for (const Command& subcommand : command->subcommands) {
-    if (EqualsIgnoreCase(subcommand.short_name(), name.substr(bar + 1))) return &subcommand;
-  }
-  return nullptr;
-}
-
 // COMMAND, COMMAND INFO [name ...] -> the rows of all commands, or of those named; nil for unknown
 // ones.
 Status CommandInfo(CommandContext& ctx, ArgReader args) {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/histogram.h"
 #include "base/slice.h"
 #include "base/status.h"
 #include "commands/session.h"
@@ -60,6 +61,23 @@ class Services {
   virtual Status ConfigSet(std::span<const std::pair<Slice, Slice>> values) = 0;
   virtual Status ConfigRewrite() = 0;
   virtual void ResetStats() = 0;
+
+  // --- Latency ---
+  struct LatencySample {
+    int64_t unix_time;  // seconds
+    uint64_t ms;        // the longest of that second
+  };
+  struct LatencyEvent {
+    Slice name;                          // lives for ever
+    uint64_t max_ms = 0;                 // since the start, or since it was reset
+    std::vector<LatencySample> samples;  // the latest ones, oldest first
+  };
+  virtual bool LatencyMonitorIsOn() const = 0;
+  virtual std::vector<LatencyEvent> LatencyEvents() const = 0;
+  // False: there was nothing of it.
+  virtual bool ResetLatencyEvent(Slice name) = 0;
+  // How long the command took, in nanoseconds. Null: it has not been run since the last ResetStats.
+  virtual const Histogram* CommandTimes(const Command& command) const = 0;
 
   // --- The server ---
   // `sections` empty: the default ones.

@@ -91,7 +91,8 @@ class Table {
   Table() {
     for (const std::span<const Command> rows :
          {ConnectionCommands(), ClientCommands(), KeyCommands(), ExpireCommands(), ScanCommands(),
-          StringCommands(), TransactionCommands(), AdminCommands(), CommandCommands()}) {
+          StringCommands(), TransactionCommands(), AdminCommands(), LatencyCommands(),
+          CommandCommands()}) {
       rows_.insert(rows_.end(), rows.begin(), rows.end());
     }
     const auto by_name = [](const Command& a, const Command& b) { return a.name < b.name; };
@@ -162,6 +163,13 @@ const Command* FindSubcommand(const Command& container, Slice name) {
 }  // namespace
 
 const Command* FindCommand(Slice name) { return Table::Get().Find(name); }
+
+const Command* FindByFullName(Slice name) {
+  const size_t bar = name.find('|');
+  const Command* command = FindCommand(name.substr(0, bar));
+  if (command == nullptr || bar == Slice::npos) return command;
+  return FindSubcommand(*command, name.substr(bar + 1));
+}
 
 std::span<const Command* const> AllCommands() { return Table::Get().commands(); }
 

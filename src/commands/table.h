@@ -21,10 +21,13 @@ std::span<const Command> ScanCommands();
 std::span<const Command> StringCommands();
 std::span<const Command> TransactionCommands();
 std::span<const Command> AdminCommands();
+std::span<const Command> LatencyCommands();
 std::span<const Command> CommandCommands();
 
 // Any case. Null if unknown.
 const Command* FindCommand(Slice name);
+// Likewise; a subcommand as "client|kill".
+const Command* FindByFullName(Slice name);
 // In a stable order, by name.
 std::span<const Command* const> AllCommands();
 // In [0, CommandCount()), subcommands behind all commands: for statistics.

@@ -116,6 +116,9 @@ class EngineImpl final : public Engine {
   uint64_t current_group() const override { return log_->current_group(); }
   uint64_t last_commit_group() const override { return last_commit_group_; }
   void OnReported(std::function<void()> callback) override { on_reported_ = std::move(callback); }
+  void OnLogWork(std::function<void(LogWork work, uint64_t took_us)> callback) override {
+    on_log_work_ = std::move(callback);
+  }
   void Sync(std::function<void(Status)> done) override { log_->Sync(std::move(done)); }
   int64_t CountKeys(Slice counted_prefix) const override;
 
@@ -456,6 +459,7 @@ class EngineImpl final : public Engine {
   // --- Log ---
   std::unique_ptr<LogWriter> log_;
   std::function<void()> on_reported_;
+  std::function<void(LogWork work, uint64_t took_us)> on_log_work_;
   uint64_t last_commit_group_ = 0;
   bool log_failed_ = false;  // until all that is dirty has been flushed
   bool freeze_dead_armed_ = false;

@@ -20,6 +20,9 @@ struct ScrubStats {
   int64_t last_pass_ms = 0;  // wall clock, when the last one ended; 0: none has
 };
 
+// What the log's threads do.
+enum class LogWork : uint8_t { kWrite, kSync };
+
 struct EngineStats {
   struct Level {
     uint64_t tables = 0;

@@ -278,6 +278,10 @@ void EngineImpl::StartLog(uint64_t last_group, std::vector<uint64_t> old_segment
               [this] {
                 if (on_reported_) on_reported_();
               },
+          .on_work =
+              [this](LogWork work, uint64_t took_us) {
+                if (on_log_work_) on_log_work_(work, took_us);
+              },
           .on_failed = [this](const Status& status) { LogFailed(status); },
           .on_no_space = [this](const Status& status) { reserve_->NoteNoSpace(status); }});
   reserve_->Open();

@@ -65,6 +65,7 @@ struct Config {
   std::string pidfile;
   std::string logfile;
   std::string loglevel;
+  int64_t latency_monitor_threshold_ms = 0;  // 0: off
 
   // The file it was read from; empty if none. Not an option.
   std::string file;

@@ -68,6 +68,8 @@ const ConfigRow kRows[] = {
     {"logfile", kText, &Config::logfile, "", kStart},
     {"loglevel", kWord, &Config::loglevel, "notice", kAnyTime, 0, 0,
      "debug verbose notice warning"},
+    {"latency-monitor-threshold", kInteger, &Config::latency_monitor_threshold_ms, "0", kAnyTime, 0,
+     kNoMax},
 
     // For programs that know Redis. Every write is logged; nothing is evicted from the data.
     {"save", kFixed, {}, ""},
@@ -75,6 +77,8 @@ const ConfigRow kRows[] = {
     {"maxmemory", kFixed, {}, "0"},
     {"maxmemory-policy", kFixed, {}, "noeviction"},
     {"cluster-enabled", kFixed, {}, "no"},
+    {"latency-tracking", kFixed, {}, "yes"},
+    {"latency-tracking-info-percentiles", kFixed, {}, "50 99 99.9"},
 };
 
 Status Bad(std::string reason) { return Status::InvalidArgument(std::move(reason)); }

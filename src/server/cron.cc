@@ -28,6 +28,7 @@ Cron::Cron(Parts parts)
       clients_(parts.clients),
       expiry_(parts.expiry),
       stats_(parts.stats),
+      latency_(parts.latency),
       measure_memory_(std::move(parts.measure_memory)),
       on_tick_(std::move(parts.on_tick)) {
   clock_offset_ms_ = env_.WallMs() - static_cast<int64_t>(env_.MonotonicUs() / 1000);

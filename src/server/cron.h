@@ -15,6 +15,7 @@
 #include "env/env.h"
 #include "server/clients.h"
 #include "server/expiry_cycle.h"
+#include "server/latency_monitor.h"
 #include "server/machine.h"
 #include "server/stats.h"
 
@@ -33,6 +34,7 @@ class Cron {
     Clients& clients;
     ExpiryCycle& expiry;
     ServerStats& stats;
+    LatencyMonitor& latency;
     std::function<ProcessMemory()> measure_memory;
     std::function<void()> on_tick;
   };
@@ -46,6 +48,7 @@ class Cron {
   // A turn of the loop has ended that took so long.
   void CountTurn(uint64_t us) {
     stats_.turns_us.Add(us);
+    latency_.CountTurn(us);
     if (us >= kSlowTurnUs) {
       ++slow_turns_;
       if (us > slowest_turn_us_) slowest_turn_us_ = us;
@@ -64,6 +67,7 @@ class Cron {
   Clients& clients_;
   ExpiryCycle& expiry_;
   ServerStats& stats_;
+  LatencyMonitor& latency_;
   const std::function<ProcessMemory()> measure_memory_;
   const std::function<void()> on_tick_;
   Env::TimerId timer_ = 0;

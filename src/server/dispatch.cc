@@ -43,7 +43,7 @@ Dispatcher::Dispatcher(const Parts& parts)
       watches_(parts.watches),
       limits_(parts.limits),
       stats_(parts.stats),
-      stopwatch_(parts.env),
+      stopwatch_(parts.env, parts.stats.commands, parts.latency),
       view_(NewView()),
       gathered_(kRequestsPerBatch),
       requests_(kRequestsPerBatch) {}
@@ -59,9 +59,16 @@ std::unique_ptr<View> Dispatcher::NewView() {
   return view;
 }
 
-void Dispatcher::Stopwatch::Lap(CommandStats* next) {
+void Dispatcher::Stopwatch::Lap(const Command* next) {
+  constexpr uint64_t kNsPerUs = 1000;
   const uint64_t now_us = env_.MonotonicUs();
-  if (command_ != nullptr) command_->us += now_us - lap_us_;
+  if (command_ != nullptr) {
+    const uint64_t took_us = now_us - lap_us_;
+    CommandStats& stats = stats_[static_cast<size_t>(CommandIndex(*command_))];
+    stats.us += took_us;
+    if (requests_ > 0) stats.CountTimes(took_us * kNsPerUs / requests_, requests_);
+    latency_.CountCommand((command_->flags & kFast) != 0, took_us);
+  }
   lap_us_ = now_us;
   command_ = next;
   requests_ = 0;
@@ -263,11 +270,12 @@ bool Dispatcher::Run(Client& client, ParsedRequest& parsed) {
     reply.SimpleString("QUEUED");
   } else {
     CommandStats& stats = StatsOf(*parsed.command);
-    stopwatch_.Next(stats);
+    stopwatch_.Next(*parsed.command);
     if (!rerun) view_->scope().Reset();
     status = Execute(client, parsed, reply, &group);
     if (status.is_pending()) {
       client.out.TruncateTo(start);
+      stopwatch_.TakeBack();
       ++stats_.waits;
       return false;
     }

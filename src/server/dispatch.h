@@ -32,6 +32,7 @@
 #include "engine/engine.h"
 #include "env/env.h"
 #include "server/client.h"
+#include "server/latency_monitor.h"
 #include "server/limits.h"
 #include "server/stats.h"
 #include "server/watch.h"
@@ -48,6 +49,7 @@ class Dispatcher {
     WatchRegistry& watches;
     const ClientLimits& limits;
     ServerStats& stats;
+    LatencyMonitor& latency;
   };
   explicit Dispatcher(const Parts& parts);
 
@@ -88,32 +90,39 @@ class Dispatcher {
 
  private:
   // Attributes time to commands without asking the clock for each: it is read when the command
-  // changes and every few requests. What a pipeline of mixed commands took is thereby still
-  // attributed rightly, but for the rounding of one reading.
+  // changes and every few requests, which then count as equally long. What a pipeline of mixed commands took is thereby
+  // still attributed rightly, but for the rounding of one reading. While someone looks for slow commands every request
+  // is timed.
   class Stopwatch {
    public:
-    explicit Stopwatch(Env& env) : env_(env) {}
+    Stopwatch(Env& env, std::vector<CommandStats>& stats, LatencyMonitor& latency)
+        : env_(env), stats_(stats), latency_(latency) {}
     void Start() { started_us_ = lap_us_ = env_.MonotonicUs(); }
-    void Next(CommandStats& command) {
+    void Next(const Command& command) {
       if (command_ == nullptr) {
         command_ = &command;  // The first after Start.
-      } else if (&command != command_ || ++requests_ >= kRequestsPerLap) {
+      } else if (&command != command_ || requests_ >= (latency_.on() ? 1 : kRequestsPerLap)) {
         Lap(&command);
       }
+      ++requests_;
     }
+    // The request waits: it is counted when it is run again.
+    void TakeBack() { --requests_; }
     void Stop() { Lap(nullptr); }
     // As of the last reading.
     uint64_t elapsed_us() const { return lap_us_ - started_us_; }
 
    private:
-    static constexpr int kRequestsPerLap = 8;
-    void Lap(CommandStats* next);
+    static constexpr uint64_t kRequestsPerLap = 8;
+    void Lap(const Command* next);
 
     Env& env_;
+    std::vector<CommandStats>& stats_;
+    LatencyMonitor& latency_;
     uint64_t started_us_ = 0;
     uint64_t lap_us_ = 0;
-    CommandStats* command_ = nullptr;
-    int requests_ = 0;
+    const Command* command_ = nullptr;
+    uint64_t requests_ = 0;
   };
 
   enum class Parsed : uint8_t { kSome, kNothing, kProtocolError };

@@ -272,6 +272,20 @@ void CommandStatsSection(const InfoSource& source, Lines& out) {
   }
 }
 
+// How long commands took, in microseconds.
+void LatencyStats(const InfoSource& source, Lines& out) {
+  for (size_t i = 0; i < source.stats.commands.size(); ++i) {
+    const Histogram* times_ns = source.stats.commands[i].times_ns.get();
+    if (times_ns == nullptr) continue;
+    const Command& command = CommandAt(static_cast<decltype(CommandCount())>(i));
+    const auto us = [times_ns](double percent) {
+      return static_cast<double>(times_ns->Percentile(percent)) / 1000;
+    };
+    out.Format("latency_percentiles_usec_" + std::string(command.name),
+               "p50=%.3f,p99=%.3f,p99.9=%.3f", us(50), us(99), us(99.9));
+  }
+}
+
 void Cluster(const InfoSource&, Lines& out) { out.Count("cluster_enabled", 0); }
 
 void Keyspace(const InfoSource& source, Lines& out) {
@@ -388,6 +402,7 @@ constexpr Section kSections[] = {
     {"cpu", "CPU", Shown::kByDefault, Cpu},
     {"modules", "Modules", Shown::kInEverything, Modules},
     {"commandstats", "Commandstats", Shown::kInAll, CommandStatsSection},
+    {"latencystats", "Latencystats", Shown::kInAll, LatencyStats},
     {"cluster", "Cluster", Shown::kByDefault, Cluster},
     {"keyspace", "Keyspace", Shown::kByDefault, Keyspace},
     {"engine", "Engine", Shown::kByDefault, EngineSection},

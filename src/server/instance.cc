@@ -46,9 +46,11 @@ Instance::Instance(Config config, Env& env, Host host)
       host_(std::move(host)),
       run_id_(MakeRunId(env)),
       started_ms_(env.WallMs()),
-      memory_limit_bytes_(MemoryLimitOf(config_)) {
+      memory_limit_bytes_(MemoryLimitOf(config_)),
+      latency_(env) {
   stats_.commands.resize(static_cast<size_t>(CommandCount()));
   ApplyLimits();
+  ApplyLatencyThreshold();
 }
 
 Instance::~Instance() = default;
@@ -109,7 +111,7 @@ Status Instance::LoadDatabases() {
 // Makes the parts and tells them of each other.
 void Instance::Connect() {
   dispatcher_ = std::make_unique<Dispatcher>(
-      Dispatcher::Parts{*engine_, env_, databases_, *this, watches_, limits_, stats_});
+      Dispatcher::Parts{*engine_, env_, databases_, *this, watches_, limits_, stats_, latency_});
   dispatcher_->OnRan(host_.ran);
   turn_ = std::make_unique<Turn>(
       Turn::Parts{*engine_, env_, *dispatcher_, limits_, stats_, host_.set_busy,
@@ -119,9 +121,11 @@ void Instance::Connect() {
   clients_->SetTurn(*turn_);
   expiry_ = std::make_unique<ExpiryCycle>(
       ExpiryCycle::Parts{*engine_, env_, databases_, watches_, stats_});
-  cron_ = std::make_unique<Cron>(
-      Cron::Parts{env_, *engine_, *clients_, *expiry_, stats_, host_.measure_memory, host_.tick});
+  cron_ = std::make_unique<Cron>(Cron::Parts{env_, *engine_, *clients_, *expiry_, stats_, latency_,
+                                             host_.measure_memory, host_.tick});
   cron_->SetMemoryLimit(memory_limit_bytes_);
+  engine_->OnLogWork(
+      [this](LogWork work, uint64_t took_us) { latency_.CountLogWork(work, took_us); });
 }
 
 // --- Closing -----------------------------------------------------------------------------------
@@ -144,6 +148,7 @@ void Instance::Apply(const Config& next) {
   config_ = next;
   host_.configured(config_);
   ApplyLimits();
+  ApplyLatencyThreshold();
   memory_limit_bytes_ = MemoryLimitOf(config_);
   engine_->SetDurability(DurabilityOf(config_));
   engine_->SetCompactionPolicy(PolicyKindOf(config_));
@@ -151,6 +156,10 @@ void Instance::Apply(const Config& next) {
   engine_->SetMemoryLimit(memory_limit_bytes_);
   cron_->SetMemoryLimit(memory_limit_bytes_);
   if (open_to_all) clients_->ForEach([](Client& c) { c.session.authenticated = true; });
+}
+
+void Instance::ApplyLatencyThreshold() {
+  latency_.SetThreshold(static_cast<uint64_t>(config_.latency_monitor_threshold_ms));
 }
 
 void Instance::ApplyLimits() {

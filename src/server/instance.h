@@ -31,6 +31,7 @@
 #include "server/cron.h"
 #include "server/dispatch.h"
 #include "server/expiry_cycle.h"
+#include "server/latency_monitor.h"
 #include "server/limits.h"
 #include "server/machine.h"
 #include "server/stats.h"
@@ -104,6 +105,10 @@ class Instance final : public Services {
   Status ConfigSet(std::span<const std::pair<Slice, Slice>> values) override;
   Status ConfigRewrite() override;
   void ResetStats() override;
+  bool LatencyMonitorIsOn() const override { return latency_.on(); }
+  std::vector<LatencyEvent> LatencyEvents() const override { return latency_.events(); }
+  bool ResetLatencyEvent(Slice name) override { return latency_.Reset(name); }
+  const Histogram* CommandTimes(const Command& command) const override;
   std::string Info(std::span<const Slice> sections) const override;
   int64_t LastSaveUnixTime() const override;
   Status BackgroundSave() override;
@@ -117,6 +122,7 @@ class Instance final : public Services {
   Status LoadDatabases();
   void Connect();
   void ApplyLimits();
+  void ApplyLatencyThreshold();
 
   Config config_;
   Env& env_;
@@ -127,6 +133,7 @@ class Instance final : public Services {
 
   ClientLimits limits_;
   ServerStats stats_;
+  LatencyMonitor latency_;
   WatchRegistry watches_;
   Databases databases_;
   // CONFIG REWRITE under way, by client: no result until it is done.

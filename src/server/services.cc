@@ -122,12 +122,16 @@ Status Instance::ConfigRewrite() {
 
 void Instance::ResetStats() {
   const uint64_t memory_peak_bytes = stats_.memory_peak_bytes;
-  // In place: the stopwatch refers to rows of it.
-  std::fill(stats_.commands.begin(), stats_.commands.end(), CommandStats());
+  // In place: the dispatcher holds on to the row of the command that runs.
+  for (CommandStats& command : stats_.commands) command = {};
   std::vector<CommandStats> commands = std::move(stats_.commands);
   stats_ = ServerStats();
   stats_.commands = std::move(commands);
   stats_.memory_peak_bytes = memory_peak_bytes;
+}
+
+const Histogram* Instance::CommandTimes(const Command& command) const {
+  return stats_.commands[static_cast<size_t>(CommandIndex(command))].times_ns.get();
 }
 
 // --- The server --------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/histogram.h"
@@ -14,9 +15,15 @@ namespace varve {
 
 struct CommandStats {
   uint64_t calls = 0;
-  uint64_t us = 0;        // see the stopwatch in dispatch.h
-  uint64_t rejected = 0;  // refused before they ran
-  uint64_t failed = 0;    // ran, and answered with an error
+  uint64_t us = 0;                      // see the stopwatch in dispatch.h
+  uint64_t rejected = 0;                // refused before they ran
+  uint64_t failed = 0;                  // ran, and answered with an error
+  std::unique_ptr<Histogram> times_ns;  // of each call; null before the first
+
+  void CountTimes(uint64_t ns, uint64_t times) {
+    if (!times_ns) times_ns = std::make_unique<Histogram>();
+    times_ns->Add(ns, times);
+  }
 };
 
 // A counter's rate over the last kSamples samples.

@@ -23,6 +23,7 @@ void LogAppend(benchmark::State& state) {
   LogWriter log(options, env, 1, 0,
                 {.new_file_number = [&file_number] { return ++file_number; },
                  .on_reported = [] {},
+                 .on_work = [](LogWork, uint64_t) {},
                  .on_failed = [](const Status&) { std::abort(); },
                  .on_no_space = [](const Status&) { std::abort(); }});
   Batch batch;

@@ -219,6 +219,7 @@ LEFT_OUT = {
     b"hello": "sent at the start of each stream; names server and version",
     b"info": "figures",
     b"lastsave": "a time",
+    b"latency": "times; tests/scripts/server/latency.script",
     b"object": "encodings are derived from bytes: docs/DIFFERENCES.md",
     b"quit": "ends the stream",
     b"reset": "tests/scripts/connection/reset.script",

@@ -2,6 +2,7 @@
 #include "engine/log/log_writer.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -191,6 +192,8 @@ void LogWriter::Write(const std::shared_ptr<Group>& group) {
     Status status;
     bool synced = false;
     bool in_doubt = false;  // a sync failed
+    uint64_t write_us = 0;
+    std::optional<uint64_t> sync_us;
   };
   const uint64_t synced_group = synced_group_;
   auto outcome = std::make_shared<Outcome>();
@@ -200,8 +203,11 @@ void LogWriter::Write(const std::shared_ptr<Group>& group) {
       [&env = env_, group, outcome, sync, synced_group] {
         Segment& segment = *group->segment;
         Status& status = outcome->status;
+        const uint64_t start_us = env.MonotonicUs();
         if (!segment.file) status = segment.Prepare(env, 0, false);
         if (status.ok()) status = segment.Write(*group, synced_group);
+        const uint64_t written_us = env.MonotonicUs();
+        outcome->write_us = written_us - start_us;
         if (!status.ok() || !sync) return;
         outcome->synced = true;
         if (Planted(PlantedBug::kReplyBeforeSync)) return;
@@ -209,9 +215,12 @@ void LogWriter::Write(const std::shared_ptr<Group>& group) {
         if (Planted(PlantedBug::kSyncAgain) && !status.ok()) status = segment.file->Sync();
         outcome->synced = status.ok();
         outcome->in_doubt = !status.ok();
+        outcome->sync_us = env.MonotonicUs() - written_us;
       },
       [this, alive = std::weak_ptr<bool>(alive_), group, outcome] {
         if (alive.expired()) return;
+        callbacks_.on_work(LogWork::kWrite, outcome->write_us);
+        if (outcome->sync_us) CountSync(*outcome->sync_us);
         const Status& status = outcome->status;
         const bool no_room = status.code() == StatusCode::kNoSpace && !outcome->in_doubt;
         waits_for_room_ = no_room && group->life == life_;
@@ -310,17 +319,22 @@ void LogWriter::StartSync() {
       [&env = env_, segments, status, took_us] {
         const uint64_t start_us = env.MonotonicUs();
         for (const auto& segment : segments) {
-          if (*status = segment->file->Sync(); !status->ok()) return;
+          if (*status = segment->file->Sync(); !status->ok()) break;
         }
         *took_us = env.MonotonicUs() - start_us;
       },
       [this, alive = std::weak_ptr<bool>(alive_), life = life_, group, status, took_us] {
         if (alive.expired()) return;
         syncing_ = false;
-        sync_us_ += *took_us;
+        CountSync(*took_us);
         if (life == life_) return Synced(group, *status);
         SyncOnAndReport();
       });
+}
+
+void LogWriter::CountSync(uint64_t took_us) {
+  sync_us_ += took_us;
+  callbacks_.on_work(LogWork::kSync, took_us);
 }
 
 void LogWriter::Synced(uint64_t group, const Status& status) {

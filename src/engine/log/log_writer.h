@@ -49,6 +49,7 @@ class LogWriter {
   struct Callbacks {
     std::function<uint64_t()> new_file_number;
     std::function<void()> on_reported;
+    std::function<void(LogWork work, uint64_t took_us)> on_work;  // on its thread, without waiting
     std::function<void(Status)> on_failed;
     std::function<void(Status)> on_no_space;  // something could not be written for want of room
   };
@@ -128,6 +129,7 @@ class LogWriter {
   void DropSpares();
   void RemoveFile(uint64_t segment);
   void StartSync();
+  void CountSync(uint64_t took_us);
   void Synced(uint64_t group, const Status& status);
   void SyncOnAndReport();
   void ServeSyncWaiters();

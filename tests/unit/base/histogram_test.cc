@@ -53,6 +53,23 @@ TEST_CASE("histogram: what is too large for its buckets still counts, and is the
   CHECK(histogram.Percentile(100) >= (uint64_t{1} << 39));
 }
 
+TEST_CASE("histogram: what is below a power of two is counted exactly") {
+  Random random(2);
+  Histogram histogram;
+  std::vector<uint64_t> values;
+  for (int i = 0; i < 10'000; ++i) {
+    values.push_back(random.Next() >> (26 + random.Uniform(38)));
+    histogram.Add(values.back());
+  }
+  for (unsigned bits = 0; bits < 40; ++bits) {
+    const uint64_t power = uint64_t{1} << bits;
+    CAPTURE(power);
+    const auto below = std::count_if(values.begin(), values.end(),
+                                     [power](uint64_t value) { return value < power; });
+    CHECK(histogram.CountBelow(power) == static_cast<uint64_t>(below));
+  }
+}
+
 TEST_CASE("histogram: an empty one says 0, and two add up") {
   Histogram one;
   CHECK(one.Percentile(99) == 0);

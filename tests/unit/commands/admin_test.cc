@@ -103,7 +103,7 @@ TEST_CASE("admin commands: COMMAND tells what the table says") {
   CheckOnce(harness, kExchanges);
   for (const char* request :
        {"COMMAND", "COMMAND INFO", "COMMAND DOCS", "COMMAND LIST", "COMMAND HELP", "CLIENT HELP",
-        "CONFIG HELP", "OBJECT HELP", "DEBUG HELP"}) {
+        "CONFIG HELP", "OBJECT HELP", "DEBUG HELP", "LATENCY HELP"}) {
     CAPTURE(request);
     CHECK(harness.Do(request).size() > 100);  // And it is one whole reply, which Do requires.
   }

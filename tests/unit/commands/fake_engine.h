@@ -116,6 +116,7 @@ class FakeEngine final : public Engine {
   uint64_t current_group() const override { return group_; }
   uint64_t last_commit_group() const override { return last_commit_group_; }
   void OnReported(std::function<void()>) override {}
+  void OnLogWork(std::function<void(LogWork, uint64_t)>) override {}
   void Sync(std::function<void(Status)> done) override { done(Status::Ok()); }
   uint64_t WriterDelayUs() const override { return 0; }
   void SetDurability(Durability) override {}

@@ -186,6 +186,9 @@ class Harness final : public Services {
   bool was_shut_down = false;
   int saves = 0;
   uint64_t slept_us = 0;
+  bool latency_monitor_is_on = false;
+  std::vector<LatencyEvent> latency_events;
+  std::map<Slice, Histogram> command_times;
 
   // --- Services ---
   bool PasswordRequired() const override { return !password.empty(); }
@@ -249,6 +252,15 @@ class Harness final : public Services {
   }
   Status ConfigRewrite() override { return errors::Refuse(errors::kNoConfigFile); }
   void ResetStats() override { counters = {}; }
+  bool LatencyMonitorIsOn() const override { return latency_monitor_is_on; }
+  std::vector<LatencyEvent> LatencyEvents() const override { return latency_events; }
+  bool ResetLatencyEvent(Slice name) override {
+    return std::erase_if(latency_events, [name](auto& event) { return event.name == name; }) > 0;
+  }
+  const Histogram* CommandTimes(const Command& command) const override {
+    const auto found = command_times.find(command.name);
+    return found == command_times.end() ? nullptr : &found->second;
+  }
   std::string Info(std::span<const Slice> sections) const override {
     std::string text;
     for (const Slice section : sections) text += "# " + std::string(section) + "\n";

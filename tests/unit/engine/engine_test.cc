@@ -523,6 +523,47 @@ TEST_CASE("engine: small runs have better filters than the largest") {
   world.Close();
 }
 
+TEST_CASE("engine: the log tells how long each write and each sync took") {
+  constexpr uint64_t kWriteMs = 3;
+  constexpr uint64_t kSyncMs = 7;
+  constexpr int kGroups = 5;
+  for (const Durability durability :
+       {Durability::kAlways, Durability::kEverySecond, Durability::kNo}) {
+    CAPTURE(static_cast<int>(durability));
+    World world(1);
+    Options options = SmallOptions();
+    options.durability = durability;
+    options.segment_bytes = 1 << 20;
+    options.log_bytes_per_generation = 1 << 20;
+    world.Open(options);
+    world.env.RunUntilIdle();
+    world.env.TraceTo([&world](const std::string& line) {
+      if (!line.ends_with(".log")) return;
+      if (line.find(" write ") != std::string::npos) world.env.AdvanceMs(kWriteMs);
+      if (line.find(" sync ") != std::string::npos) world.env.AdvanceMs(kSyncMs);
+    });
+    std::vector<uint64_t> writes_us, syncs_us;
+    world.engine->OnLogWork([&](LogWork work, uint64_t took_us) {
+      (work == LogWork::kWrite ? writes_us : syncs_us).push_back(took_us);
+    });
+    for (int i = 0; i < kGroups; ++i) {
+      world.Put(KeyOf(1), "value");
+      world.env.RunUntilIdle();
+    }
+    if (durability == Durability::kEverySecond) {
+      world.env.AdvanceMs(1000);
+      world.env.RunUntilIdle();
+    }
+    const size_t syncs = durability == Durability::kAlways        ? kGroups
+                         : durability == Durability::kEverySecond ? 1
+                                                                  : 0;
+    CHECK(writes_us == std::vector<uint64_t>(kGroups, kWriteMs * 1000));
+    CHECK(syncs_us == std::vector<uint64_t>(syncs, kSyncMs * 1000));
+    CHECK(world.engine->stats().log_sync_us == syncs * kSyncMs * 1000);
+    world.Close();
+  }
+}
+
 TEST_CASE("engine: log segments kept for reuse go when little is written, and come again") {
   World world(11);
   world.Open();

@@ -58,6 +58,7 @@ class SmallServices final : public Services {
   explicit SmallServices(WatchRegistry& watches) : watches_(watches) {}
   std::string password;
   std::function<int(const ClientFilter&)> kill;
+  std::function<void(uint64_t us)> sleep;
 
   bool PasswordRequired() const override { return !password.empty(); }
   bool CheckPassword(Slice, Slice given) const override { return given == password; }
@@ -82,12 +83,18 @@ class SmallServices final : public Services {
   Status ConfigSet(std::span<const std::pair<Slice, Slice>>) override { return Status::Ok(); }
   Status ConfigRewrite() override { return Status::Ok(); }
   void ResetStats() override {}
+  bool LatencyMonitorIsOn() const override { return false; }
+  std::vector<LatencyEvent> LatencyEvents() const override { return {}; }
+  bool ResetLatencyEvent(Slice) override { return false; }
+  const Histogram* CommandTimes(const Command&) const override { return nullptr; }
   std::string Info(std::span<const Slice>) const override { return ""; }
   int64_t LastSaveUnixTime() const override { return 0; }
   Status BackgroundSave() override { return Status::Ok(); }
   Status Save() override { return Status::Ok(); }
   void Shutdown(bool) override {}
-  void SleepUs(uint64_t) override {}
+  void SleepUs(uint64_t us) override {
+    if (sleep) sleep(us);
+  }
   int64_t WallUs() const override { return 1; }
 
  private:
@@ -102,6 +109,7 @@ struct Fixture {
   SmallServices services{watches};
   ClientLimits limits;
   ServerStats stats;
+  LatencyMonitor latency{env};
   std::unique_ptr<Dispatcher> dispatcher;
   std::unique_ptr<Turn> turn;
   std::list<Client> clients;
@@ -115,7 +123,7 @@ struct Fixture {
     limits.requests_no_auth.authenticated = false;
     stats.commands.resize(static_cast<size_t>(CommandCount()));
     dispatcher = std::make_unique<Dispatcher>(
-        Dispatcher::Parts{engine, env, databases, services, watches, limits, stats});
+        Dispatcher::Parts{engine, env, databases, services, watches, limits, stats, latency});
     turn = std::make_unique<Turn>(
         Turn::Parts{engine, env, *dispatcher, limits, stats, [this](bool b) { busy = b; },
                     [this](Client& gone) {
@@ -372,6 +380,45 @@ TEST_CASE("dispatch: a command that waits is run again, in its place among the o
   CHECK(client.state == ClientState::kReading);
   CHECK(Fixture::SocketOf(client).reading);
   CHECK(f.stats.keyspace_hits == 3);
+}
+
+TEST_CASE("dispatch: every command is timed, once, and one that takes long is told of") {
+  Fixture f;
+  Client& client = f.Connect();
+  const auto calls = [&f](Slice name) {
+    const CommandStats& stats =
+        f.stats.commands[static_cast<size_t>(CommandIndex(*FindCommand(name)))];
+    const uint64_t timed = stats.times_ns ? stats.times_ns->total() : 0;
+    CHECK(timed == stats.calls);
+    return timed;
+  };
+  std::string many;
+  for (int i = 0; i < 20; ++i) many += "SET a 1\r\n";
+  f.Ask(client, many + "GET a\r\nPING\r\nGET a\r\n");
+  CHECK(calls("set") == 20);
+  CHECK(calls("get") == 2);
+  CHECK(calls("ping") == 1);
+
+  // What waits is counted when it has not waited, even if it ran twice.
+  f.engine.MakeCold(f.KeyOf("a"));
+  f.Ask(client, "PING\r\nGET a\r\nGET a\r\n");
+  CHECK(calls("get") == 2);
+  f.engine.Arrive();
+  f.turn->End();
+  CHECK(calls("get") == 4);
+
+  f.services.sleep = [&f](uint64_t us) { f.env.AdvanceMs(us / 1000); };
+  f.Ask(client, "DEBUG SLEEP 0.1\r\n");
+  CHECK(f.latency.events().empty());
+  f.latency.SetThreshold(100);
+  // Eight of these are not timed together now: that would make one of 160 ms.
+  f.Ask(client, "DEBUG SLEEP 0.04\r\nDEBUG SLEEP 0.04\r\nDEBUG SLEEP 0.04\r\nDEBUG SLEEP 0.04\r\n");
+  CHECK(f.latency.events().empty());
+  f.Ask(client, "PING\r\nDEBUG SLEEP 0.12\r\nPING\r\n");
+  REQUIRE(f.latency.events().size() == 1);
+  CHECK(f.latency.events()[0].name == "command");
+  CHECK(f.latency.events()[0].max_ms == 120);
+  CHECK(calls("debug") == 6);
 }
 
 TEST_CASE("dispatch: many clients wait at a time, each with its own view") {

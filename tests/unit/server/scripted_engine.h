@@ -132,6 +132,7 @@ class ScriptedEngine final : public Engine {
   uint64_t current_group() const override { return current_group_; }
   uint64_t last_commit_group() const override { return last_commit_group_; }
   void OnReported(std::function<void()> callback) override { on_reported_ = std::move(callback); }
+  void OnLogWork(std::function<void(LogWork, uint64_t)>) override {}
   void Sync(std::function<void(Status)> done) override { done(Status::Ok()); }
   uint64_t WriterDelayUs() const override { return delay_us; }
 
