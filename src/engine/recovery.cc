@@ -110,9 +110,10 @@ Status EngineImpl::OpenOrCreateManifest() {
     if (file) next_file_number_ = std::max(next_file_number_, file->number + 1);
   }
   manifest_ = std::make_shared<ManifestWriter>(env_, options_.directory, state_.database_id);
-  if (contents.ok()) return Status::Ok();
-  // The directory may be new as well, and a power cut could take it back with all that is in it.
+  // The directory may be new, or have a new name, and a power cut could take it back with all that is in it: who made
+  // it may not have got so far as to sync that.
   RETURN_IF_ERROR(env_.SyncDirectory(ParentDirectory(options_.directory)));
+  if (contents.ok()) return Status::Ok();
   // The first manifest comes before the first segment: a directory without one was never used.
   return StartManifest();
 }

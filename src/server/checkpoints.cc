@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "engine/checkpoint/checkpoint_job.h"
+#include "engine/checkpoint/partial_directory.h"
 #include "engine/file_names.h"
 
 namespace varve {
@@ -40,17 +41,16 @@ bool IsOurs(Slice name) {
 
 // On a worker. Only one checkpoint is made at a time, so whatever is partial, a crash has left.
 Status Prepare(Env& env, const std::string& data_directory, const std::string& directory) {
-  if (!env.Exists(directory)) {
-    RETURN_IF_ERROR(env.CreateDirectory(directory));
-    return env.SyncDirectory(data_directory);
-  }
+  if (!env.Exists(directory)) RETURN_IF_ERROR(env.CreateDirectory(directory));
+  // Whoever made it may not have got so far.
+  RETURN_IF_ERROR(env.SyncDirectory(data_directory));
   const Result<std::vector<std::string>> names = env.List(directory);
   if (!names.ok()) return names.status();
   for (Slice name : *names) {
-    if (!name.ends_with(kPartialCheckpointSuffix)) continue;
-    name.remove_suffix(kPartialCheckpointSuffix.size());
+    if (!name.ends_with(kPartialSuffix)) continue;
+    name.remove_suffix(kPartialSuffix.size());
     if (!IsOurs(name)) continue;
-    const Status removed = RemovePartialCheckpoint(env, JoinPath(directory, name));
+    const Status removed = RemovePartial(env, JoinPath(directory, name));
     if (!removed.ok()) Log(LogLevel::kWarning, "checkpoints: %s", removed.ToString().c_str());
   }
   return Status::Ok();

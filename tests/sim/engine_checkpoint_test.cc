@@ -5,6 +5,7 @@
 // whole one or none.
 #include "engine/checkpoint/checkpoint_job.h"
 #include "engine/checkpoint/copy_database.h"
+#include "engine/checkpoint/partial_directory.h"
 #include "engine/file_names.h"
 #include "engine/version/manifest.h"
 #include "tests/sim/engine_world.h"
@@ -578,7 +579,7 @@ TEST_CASE("checkpoint: a removal that failed is finished later, and then the pow
         removed = RemoveCheckpoint(world.env, kTarget).ok();
         world.Heal();
         world.env.CutPowerAfter(last);
-        (void)RemovePartialCheckpoint(world.env, kTarget);
+        (void)RemovePartial(world.env, kTarget);
         finished = world.env.power_is_on();
         world.Restart(CrashMode::kRandomPages);
         if (world.env.Exists(kTarget)) world.CheckCheckpoint(wanted);
@@ -629,6 +630,44 @@ TEST_CASE("copy database: it recovers to what its source recovers to") {
     world.Restart(CrashMode::kDropUnsynced);
     world.CheckCheckpoint(state, "/backup/two");
   }
+}
+
+TEST_CASE(
+    "copy database: who lives in a copy keeps what was promised, whenever the copying was killed") {
+  int lived = 0;
+  bool untouched = false;
+  for (uint64_t n = 1; !untouched; ++n) {
+    CAPTURE(n);
+    CheckpointWorld world(3);
+    Must(world.Open());
+    world.WriteSome(20);
+    Must(world.AwaitWritable());
+    Must(world.Close());
+    world.env.CutPowerAfter(n);
+    CheckpointInfo info;
+    CheckpointControl control;
+    (void)CopyDatabase(world.env, "/db", kTarget, control, &info);
+    untouched = world.env.power_is_on();
+    world.env.Restart(CrashMode::kKeepAll);  // only the process has died
+    if (!world.env.Exists(JoinPath(kTarget, kCurrentFileName))) continue;
+    ++lived;
+    world.options.durability = Durability::kAlways;
+    {
+      const std::unique_ptr<Engine> copy = world.OpenCopy(kTarget);
+      Batch batch;
+      batch.Put("s1promised", 0, 0, "value");
+      const uint64_t group = copy->Commit(batch);
+      copy->EndTurn();
+      world.env.RunUntil([&] { return copy->reported_group() >= group; });
+      world.env.CutPower();
+      world.env.DropJobs();
+    }
+    world.env.Restart(CrashMode::kDropUnsynced);
+    const std::unique_ptr<Engine> copy = world.OpenCopy(kTarget);
+    CHECK(ReadAll(*copy, world.env).contains("s1promised"));
+    Must(copy->Close().ok());
+  }
+  CHECK(lived >= 2);
 }
 
 TEST_CASE("copy database: any operation may fail, and then nothing is there") {

@@ -1,4 +1,4 @@
-// tests/sim/engine_repair_test.cc: a repair is refused if the key that the rest depends on may be lost.
+// tests/sim/engine_repair_test.cc: a repair is whole or nothing, and refused if the key that the rest depends on may be lost.
 //
 // What else a repair brings back is tried, byte by byte, in engine_damage_test.cc.
 #include <memory>
@@ -21,7 +21,8 @@ constexpr char kBehind[] = "s10next";  // it comes next, in a block of its own
 
 struct Damaged {
   enum class Needed { kInTable, kInValueFile, kNotYet };
-  explicit Damaged(Needed where = Needed::kInTable) : world(1, OneKeyABlock()) {
+  explicit Damaged(Needed where = Needed::kInTable, uint64_t seed = 1)
+      : world(seed, OneKeyABlock()) {
     Must(world.Open());
     needed = std::string(where == Needed::kInValueFile ? 1000 : 100, 'n');
     if (where != Needed::kNotYet) world.Commit({PutOf(kNeeded, std::string(needed))});
@@ -169,6 +170,43 @@ TEST_CASE("repair: the needed key was never there, and nobody misses it") {
   d.Kill();
   CHECK(d.RequireRepaired().size() == 2);
   CHECK(d.report.complete());
+}
+
+// Whatever ends it, and whatever the disk keeps of it.
+TEST_CASE("repair: at any moment there is a whole database by the target's name, or none") {
+  int absent = 0;
+  int whole = 0;
+  for (const bool power_fails : {true, false}) {
+    for (uint64_t seed = 1; seed <= 5; ++seed) {
+      bool untouched = false;
+      for (uint64_t n = 1; !untouched; ++n) {
+        CAPTURE(power_fails);
+        CAPTURE(seed);
+        CAPTURE(n);
+        Damaged d(Damaged::Needed::kInTable, seed);
+        d.PutInLog("s10last", "value");
+        d.Kill();
+        SimEnv& env = d.world.env;
+        power_fails ? env.CutPowerAfter(n) : env.FailNth(n);
+        const Status status = d.Repair();
+        untouched = env.power_is_on() && env.faults() == 0;
+        if (untouched) REQUIRE_MESSAGE(status.ok(), status.ToString());
+        env.DropJobs();
+        env.Restart(CrashMode::kRandomPages);
+        if (status.ok()) CHECK(env.Exists(kTarget));
+        if (!env.Exists(kTarget)) {
+          ++absent;
+          continue;
+        }
+        ++whole;
+        d.world.options.directory = kTarget;
+        Must(d.world.Open());
+        CHECK(d.world.ScanAll().size() == 4);
+      }
+    }
+  }
+  CHECK(absent > 100);
+  CHECK(whole > 10);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/batch.h"
+#include "engine/checkpoint/partial_directory.h"
 #include "engine/engine.h"
 #include "engine/file_names.h"
 #include "engine/iterators/merging_iterator.h"
@@ -23,19 +24,17 @@ namespace {
 // Committed at once.
 constexpr size_t kBatchBytes = 256 * 1024;
 
-// The new database, and the loop that its engine needs.
+// The new database, and the loop that its engine needs. It is partial until it is finished.
 class Target {
  public:
   Target(Env& env, const RepairRequest& request) : env_(env), request_(request) {}
 
   Status Open() {
-    RETURN_IF_ERROR(env_.CreateDirectory(request_.target));
-    const Result<std::vector<std::string>> names = env_.List(request_.target);
-    if (!names.ok()) return names.status();
-    if (!names->empty()) return Status::InvalidArgument(request_.target + ": is not empty");
-    ours_ = true;
+    RETURN_IF_ERROR(RequireVacant(env_, request_.target));
+    RETURN_IF_ERROR(RemovePartial(env_, request_.target));
     Options options = request_.options;
-    options.directory = request_.target;
+    options.directory = PartialPath(request_.target);
+    RETURN_IF_ERROR(env_.CreateDirectory(options.directory));
     options.durability = Durability::kNo;
     Result<std::unique_ptr<Engine>> engine = Engine::Open(options, env_);
     if (!engine.ok()) return engine.status();
@@ -55,22 +54,20 @@ class Target {
     return batch_.size_bytes() < kBatchBytes ? Status::Ok() : Commit();
   }
 
-  Status Close() {
+  Status Finish() {
     RETURN_IF_ERROR(Commit());
     std::optional<Status> flushed;
     engine_->Flush([&flushed](Status status) { flushed = std::move(status); });
     env_.RunUntil([&] { return flushed || Stuck(); });
     if (!flushed || !flushed->ok()) return flushed ? *flushed : Error();
-    return engine_->Close();
+    RETURN_IF_ERROR(engine_->Close());
+    engine_ = nullptr;
+    return FinishPartial(env_, request_.target);
   }
 
-  // What is there in part would open as a whole database.
   void Remove() {
-    if (!ours_) return;
     engine_ = nullptr;
-    const Result<std::vector<std::string>> names = env_.List(request_.target);
-    if (!names.ok()) return;
-    for (const std::string& name : *names) (void)env_.Remove(JoinPath(request_.target, name));
+    (void)RemovePartial(env_, request_.target);  // the next attempt would do it
   }
 
  private:
@@ -98,7 +95,6 @@ class Target {
 
   Env& env_;
   const RepairRequest& request_;
-  bool ours_ = false;  // it was empty: what is in it now we have made
   std::unique_ptr<Engine> engine_;
   Batch batch_;
 };
@@ -130,7 +126,7 @@ class Repair {
     RETURN_IF_ERROR(TakeTables(state));
     RETURN_IF_ERROR(TakeLog(state));
     RETURN_IF_ERROR(CheckNeededKey());
-    return target_.Close();
+    return target_.Finish();
   }
   Status TakeTables(const ManifestState& state);
   Status TakeEntry(const ManifestState& state, Entry entry, OpenValueFiles& values);

@@ -53,7 +53,8 @@ struct RepairRequest {
   std::function<void(uint64_t done, uint64_t total)> on_progress = [](uint64_t, uint64_t) {};
 };
 
-// Ok: all that can be read is in `target`, closed in good order; `report` says what is not. Else there is nothing in it:
+// Ok: all that can be read is in `target`, closed in good order; `report` says what is not. It is made as TARGET.partial: a
+// crash may leave that, and the next attempt removes it. Else there is no target, unless the very last sync failed:
 // kNotFound (no database), kLocked, kCorruption (the manifest, or the needed key), kInvalidArgument (the target), kIoError,
 // kNoSpace.
 Status RepairDatabase(Env& env, const RepairRequest& request, RepairReport* report);

@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include "base/planted_bug.h"
+#include "engine/checkpoint/partial_directory.h"
 #include "engine/file_names.h"
 #include "engine/version/manifest.h"
 #include "env/background.h"
@@ -17,30 +17,6 @@ namespace {
 // So much is copied between two looks at `cancelled`.
 constexpr uint64_t kCopyChunkBytes = 1u << 20;
 
-std::string WithoutSlashes(const std::string& path) {
-  const size_t last = path.find_last_not_of('/');
-  return last == std::string::npos ? path : path.substr(0, last + 1);
-}
-
-std::string PartialPath(const std::string& directory) {
-  return WithoutSlashes(directory).append(kPartialCheckpointSuffix);
-}
-
-Status Occupied(const std::string& path) {
-  return Status::InvalidArgument(path + ": is there already, and not empty");
-}
-
-// Removes the database's files in `directory`, and then the directory. Files of others make it fail.
-Status RemoveDatabase(Env& env, const std::string& directory) {
-  const Result<std::vector<std::string>> names = env.List(directory);
-  if (!names.ok()) return names.status();
-  for (const std::string& name : *names) {
-    if (!ParseFileName(name)) continue;
-    RETURN_IF_ERROR(env.Remove(JoinPath(directory, name)));
-  }
-  return env.RemoveDirectory(directory);
-}
-
 class CheckpointJob {
  public:
   CheckpointJob(Env& env, const CheckpointPlan& plan, const CheckpointControl& control,
@@ -49,13 +25,12 @@ class CheckpointJob {
         plan_(plan),
         control_(control),
         info_(*info),
-        target_(WithoutSlashes(plan.target)),
+        target_(plan.target),
         partial_(PartialPath(plan.target)) {}
 
   Status Run();
 
  private:
-  Status CheckTarget() const;
   Status Fill();
   Status FindBytesTotal();
   // Links or copies a table or value file.
@@ -77,27 +52,17 @@ class CheckpointJob {
 
 Status CheckpointJob::Run() {
   info_ = CheckpointInfo{.group = plan_.state.flushed_group};
-  RETURN_IF_ERROR(CheckTarget());
-  RETURN_IF_ERROR(RemovePartialCheckpoint(env_, target_));
-  Status status = env_.CreateDirectory(partial_);
-  if (status.ok()) status = Fill();
-  if (status.ok()) status = env_.Rename(partial_, target_);
-  if (!status.ok()) {
-    (void)RemovePartialCheckpoint(env_, target_);  // what counts is the first error
-    return status;
-  }
-  if (Planted(PlantedBug::kCheckpointNameNotSynced)) return Status::Ok();
-  return env_.SyncDirectory(ParentDirectory(target_));
-}
-
-Status CheckpointJob::CheckTarget() const {
   // At the next start of a database around it, such a name would be taken for a file to be removed.
   if (ParseFileName(BaseName(target_))) {
     return Status::InvalidArgument(target_ + ": a name that the database's own files have");
   }
-  const Result<std::vector<std::string>> names = env_.List(target_);
-  if (!names.ok()) return names.status().is_not_found() ? Status::Ok() : names.status();
-  return names->empty() ? Status::Ok() : Occupied(target_);
+  RETURN_IF_ERROR(RequireVacant(env_, target_));
+  RETURN_IF_ERROR(RemovePartial(env_, target_));
+  Status status = env_.CreateDirectory(partial_);
+  if (status.ok()) status = Fill();
+  if (status.ok()) status = FinishPartial(env_, target_);
+  if (!status.ok()) (void)RemovePartial(env_, target_);  // what counts is the first error
+  return status;
 }
 
 Status CheckpointJob::Fill() {
@@ -180,26 +145,14 @@ Status MakeCheckpoint(Env& env, const CheckpointPlan& plan, const CheckpointCont
 }
 
 Status RemoveCheckpoint(Env& env, const std::string& directory) {
-  const std::string path = WithoutSlashes(directory);
-  const std::string lock_path = JoinPath(path, kLockFileName);
+  const std::string lock_path = JoinPath(directory, kLockFileName);
   std::unique_ptr<DirectoryLock> held;
   if (env.Exists(lock_path)) {  // else nobody ever opened it
     Result<std::unique_ptr<DirectoryLock>> lock = env.LockFile(lock_path);
     if (!lock.ok()) return lock.status();
     held = std::move(*lock);
   }
-  RETURN_IF_ERROR(RemovePartialCheckpoint(env, path));
-  RETURN_IF_ERROR(env.Rename(path, PartialPath(path)));
-  return RemovePartialCheckpoint(env, path);
-}
-
-Status RemovePartialCheckpoint(Env& env, const std::string& directory) {
-  const std::string partial = PartialPath(directory);
-  if (!env.Exists(partial)) return Status::Ok();
-  // It may have been a whole one until it was renamed, just now or before a crash: a power cut may keep what is
-  // removed within, and not the renaming.
-  RETURN_IF_ERROR(env.SyncDirectory(ParentDirectory(partial)));
-  return RemoveDatabase(env, partial);
+  return RemoveWhole(env, directory);
 }
 
 }  // namespace varve

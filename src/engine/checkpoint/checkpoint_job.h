@@ -8,7 +8,7 @@
 //   6. name       NAME.partial is renamed to NAME, and the parent synced
 //
 // So what is called NAME is a whole database, at any moment and after any crash. A crash leaves a NAME.partial
-// at most, in which CURRENT comes last; the next attempt at NAME removes it.
+// at most (partial_directory.h); the next attempt at NAME removes it.
 //
 // Whoever has a link needs no pin: the file lives as long as its last name. Until then the source
 // must not remove it; see engine/checkpoint.cc.
@@ -33,9 +33,6 @@
 
 namespace varve {
 
-// Of a directory that is being made. Not one of ParseFileName's: a database that holds it leaves it alone.
-inline constexpr Slice kPartialCheckpointSuffix = ".partial";
-
 // What it is to be made of.
 struct CheckpointPlan {
   std::string source;  // directory
@@ -59,8 +56,5 @@ Status MakeCheckpoint(Env& env, const CheckpointPlan& plan, const CheckpointCont
 
 // Removes a checkpoint, so that at no moment a part of it passes for a whole. kLocked if it is open as a database.
 Status RemoveCheckpoint(Env& env, const std::string& directory);
-
-// What a crash left of either. Ok if there is nothing.
-Status RemovePartialCheckpoint(Env& env, const std::string& directory);
 
 }  // namespace varve

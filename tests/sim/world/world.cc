@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "engine/check/check.h"
-#include "engine/checkpoint/checkpoint_job.h"
+#include "engine/checkpoint/partial_directory.h"
 #include "engine/file_names.h"
 #include "tests/sim/tiny_options.h"
 
@@ -629,9 +629,9 @@ void World::CheckCheckpoints() {
   const auto told = std::exchange(checkpoint_told_, {});
   if (told) newest_checkpoint_.clear();
   for (const std::string& name : env_.DirectoryNames(kCheckpoints)) {
-    const bool is_partial = name.ends_with(kPartialCheckpointSuffix);
+    const bool is_partial = name.ends_with(kPartialSuffix);
     const std::string whole_name =
-        name.substr(0, name.size() - (is_partial ? kPartialCheckpointSuffix.size() : 0));
+        name.substr(0, name.size() - (is_partial ? kPartialSuffix.size() : 0));
     const auto known = checkpoints_.find(whole_name);
     const auto went = going_checkpoints_.find(whole_name);
     const bool is_new = known == checkpoints_.end();

@@ -27,16 +27,21 @@ Instance::Host QuietHost() {
   return host;
 }
 
-TEST_CASE(
-    "instance: a slow disk and a slow turn are latency events, by the threshold of the "
-    "configuration") {
-  SetLogLevel(LogLevel::kNothing);
-  SimEnv env(1);
+Config SmallConfig() {
   Config config = DefaultConfig();
   config.dir = "/db";
   config.memory_limit_bytes = 64 << 20;
   config.maxclients = 10;
   config.appendfsync = "always";
+  return config;
+}
+
+TEST_CASE(
+    "instance: a slow disk and a slow turn are latency events, by the threshold of the "
+    "configuration") {
+  SetLogLevel(LogLevel::kNothing);
+  SimEnv env(1);
+  Config config = SmallConfig();
   Instance instance(config, env, QuietHost());
   REQUIRE(instance.Open().ok());
   env.TraceTo([&env](const std::string& line) {
@@ -60,6 +65,46 @@ TEST_CASE(
   for (const auto& event : instance.LatencyEvents()) names.emplace_back(event.name);
   CHECK(names == std::vector<std::string>{"event-loop", "log-sync"});
   CHECK(instance.Close().ok());
+}
+
+TEST_CASE(
+    "instance: a BGSAVE that was told to be there survives a power cut, whatever failed in the one "
+    "before") {
+  SetLogLevel(LogLevel::kNothing);
+  int saved = 0;
+  bool untouched = false;
+  for (uint64_t n = 1; !untouched; ++n) {
+    CAPTURE(n);
+    SimEnv env(1);
+    REQUIRE(env.CreateDirectory("/db").ok());
+    auto instance = std::make_unique<Instance>(SmallConfig(), env, QuietHost());
+    REQUIRE(instance->Open().ok());
+    const auto save = [&] {
+      env.AdvanceMs(1000);  // names are times
+      CHECK(instance->BackgroundSave().ok());
+      for (int steps = 0; steps < 2000 && env.RunOneJob(); ++steps) {
+      }
+      return instance->Info({}).find("rdb_last_bgsave_status:ok") != std::string::npos;
+    };
+    env.FailNth(n);
+    (void)save();
+    untouched = env.faults() == 0;
+    env.FailNth(0);
+    if (save()) {
+      ++saved;
+      const std::vector<std::string> names = env.DirectoryNames("/db/checkpoints");
+      env.CutPower();
+      env.DropJobs();
+      instance.reset();
+      env.Restart(CrashMode::kDropUnsynced);
+      const std::vector<std::string> left = env.DirectoryNames("/db/checkpoints");
+      REQUIRE(!left.empty());
+      CHECK(left.back() == names.back());
+    }
+    env.CutPower();
+    env.DropJobs();
+  }
+  CHECK(saved > 10);
 }
 
 }  // namespace
