@@ -1,8 +1,8 @@
 // base/histogram.h: how often something took how long.
 //
 // Buckets are log-linear: numbers below 64 have one each, and above, every power of two is cut into 32
-// equal parts. So a percentile is told to within 1/32 of itself, from microseconds to days, in 9 KB, and adding
-// is a shift and a counter.
+// equal parts. So a percentile is told to within 1/32 of itself, over twelve orders of magnitude, in 9 KB, and
+// adding is a shift and a counter.
 //
 // Threads: one at a time.
 #pragma once
@@ -12,6 +12,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+
+#include "base/check.h"
 
 namespace varve {
 
@@ -39,8 +41,12 @@ class Histogram {
     }
     return max_;
   }
-  // How often less than `value` was added. REQUIRES: a power of two.
+  // Values of more bits count as the largest of so many: twelve days of microseconds, 18 minutes of nanoseconds.
+  static constexpr unsigned kValueBits = 40;
+
+  // How often less than `value` was added. REQUIRES: a power of two of at most kValueBits bits.
   uint64_t CountBelow(uint64_t value) const {
+    DCHECK(std::has_single_bit(value) && value <= kValueMax);
     uint64_t count = 0;
     for (size_t i = 0; i < BucketOf(value); ++i) count += counts_[i];
     return count;
@@ -51,8 +57,6 @@ class Histogram {
  private:
   static constexpr unsigned kPartBits = 5;
   static constexpr uint64_t kParts = uint64_t{1} << kPartBits;
-  static constexpr unsigned kValueBits =
-      40;  // microseconds: twelve days. What is more counts as that
   static constexpr uint64_t kValueMax = (uint64_t{1} << kValueBits) - 1;
   static constexpr size_t kBuckets = (kValueBits - kPartBits + 1) * kParts;
 

@@ -2,6 +2,7 @@
 //
 // Events are recorded while latency-monitor-threshold is set; histograms always.
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -15,16 +16,60 @@ namespace varve {
 namespace {
 
 using Event = Services::LatencyEvent;
+using Kind = Services::LatencyKind;
 using Sample = Services::LatencySample;
 
 // --- Events ------------------------------------------------------------------------------------
 
 bool IsLess(const Sample& a, const Sample& b) { return a.ms < b.ms; }
 
-// Of an event without a name nothing has been recorded.
+struct KindRow {
+  Kind kind;
+  Slice name;
+  Slice advice;  // what may be behind it, and where to look
+};
+
+constexpr Slice kDiskAdvice =
+    "The disk was slow to take the log. With appendfsync always every write waits for a sync;\n"
+    "otherwise writers wait when much is pending: see log_pending_bytes and write_debt in INFO\n"
+    "engine. Look for what else uses this disk, and whether it is nearly full.\n";
+
+constexpr KindRow kKinds[] = {
+    {Kind::kCommand, "command",
+     "Nobody else is served while a command runs. LATENCY HISTOGRAM shows which ones take long:\n"
+     "DEL of many keys, transactions of many commands, values of megabytes.\n"},
+    {Kind::kFastCommand, "fast-command",
+     "These do little work for a key. Where neither their keys are many nor their values large,\n"
+     "something else had the core: look for other programs on this machine, a busy host below\n"
+     "it, memory that is swapped. LATENCY HISTOGRAM shows which ones took long.\n"},
+    {Kind::kEventLoop, "event-loop",
+     "Turns of the event loop that were long, but not for one slow command: very many clients\n"
+     "at a time, or something else that had the core. INFO stats has loop_turn_p99_usec and\n"
+     "loop_turn_max_usec.\n"},
+    {Kind::kLogWrite, "log-write", kDiskAdvice},
+    {Kind::kLogSync, "log-sync", kDiskAdvice},
+};
+static_assert(std::size(kKinds) == Services::kLatencyKinds);
+
+const KindRow& RowOf(Kind kind) {
+  return *std::find_if(std::begin(kKinds), std::end(kKinds),
+                       [kind](const KindRow& row) { return row.kind == kind; });
+}
+
+Slice NameOf(const Event& event) { return RowOf(event.kind).name; }
+
+// Null if there is no such kind.
+const KindRow* FindRow(Slice name) {
+  for (const KindRow& row : kKinds) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+// Without samples if there are none of that name.
 Event FindEvent(const Services& services, Slice name) {
   for (Event& event : services.LatencyEvents()) {
-    if (event.name == name) return std::move(event);
+    if (NameOf(event) == name) return std::move(event);
   }
   return {};
 }
@@ -36,7 +81,7 @@ Status LatencyLatest(CommandContext& ctx, ArgReader) {
   for (const Event& event : events) {
     const Sample& latest = event.samples.back();
     ctx.reply.Array(4);
-    ctx.reply.Bulk(event.name);
+    ctx.reply.Bulk(NameOf(event));
     ctx.reply.Integer(latest.unix_time);
     ctx.reply.Integer(static_cast<int64_t>(latest.ms));
     ctx.reply.Integer(static_cast<int64_t>(event.max_ms));
@@ -58,14 +103,15 @@ Status LatencyHistory(CommandContext& ctx, ArgReader args) {
 
 // LATENCY RESET [event ...] -> of how many events there was something to forget.
 Status LatencyReset(CommandContext& ctx, ArgReader args) {
-  std::vector<Slice> names;
-  while (args.more()) names.push_back(args.Next());
-  if (names.empty()) {
-    for (const Event& event : ctx.services.LatencyEvents()) names.push_back(event.name);
+  int reset = 0;
+  const auto reset_kind = [&](const KindRow& row) {
+    reset += ctx.services.ResetLatency(row.kind) ? 1 : 0;
+  };
+  if (!args.more()) std::for_each(std::begin(kKinds), std::end(kKinds), reset_kind);
+  while (args.more()) {
+    if (const KindRow* row = FindRow(args.Next())) reset_kind(*row);
   }
-  ctx.reply.Integer(std::count_if(names.begin(), names.end(), [&ctx](Slice name) {
-    return ctx.services.ResetLatencyEvent(name);
-  }));
+  ctx.reply.Integer(reset);
   return Status::Ok();
 }
 
@@ -83,7 +129,7 @@ std::string GraphOf(const Event& event, int64_t now) {
   constexpr uint64_t kRows = 4;
   const auto [low, high] = std::minmax_element(event.samples.begin(), event.samples.end(), IsLess);
   const uint64_t range_ms = std::max<uint64_t>(high->ms - low->ms, 1);
-  std::string text = std::string(event.name) + ": " + std::to_string(low->ms) + " to " +
+  std::string text = std::string(NameOf(event)) + ": " + std::to_string(low->ms) + " to " +
                      std::to_string(high->ms) + " ms, at most " + std::to_string(event.max_ms) +
                      " ms\n" + std::string(std::max<size_t>(event.samples.size(), 40), '-') + "\n";
   const auto add_row = [&](auto letter_of) {
@@ -121,38 +167,18 @@ Status LatencyGraph(CommandContext& ctx, ArgReader args) {
   return Status::Ok();
 }
 
-// What may be behind it, and where to look.
-Slice AdviceAbout(Slice event) {
-  if (event == "command") {
-    return "Nobody else is served while a command runs. LATENCY HISTOGRAM shows which ones take\n"
-           "long: DEL or MGET of many keys, transactions of many commands, values of megabytes.\n";
-  }
-  if (event == "fast-command") {
-    return "These do little work. Where their values are small, something else had the core: look\n"
-           "for other programs on this machine, a busy host below it, memory that is swapped.\n";
-  }
-  if (event == "event-loop") {
-    return "Turns of the event loop that were long, but not for one slow command: very many\n"
-           "clients at a time, or something else that had the core. INFO stats has\n"
-           "loop_turn_p99_usec and loop_turn_max_usec.\n";
-  }
-  return "The disk was slow to take the log. With appendfsync always every write waits for a\n"
-         "sync; otherwise writers wait when much is pending: see log_pending_bytes and write_debt\n"
-         "in INFO engine. Look for what else uses this disk, and whether it is nearly full.\n";
-}
-
 std::string ReportOf(const Event& event, int64_t now) {
   uint64_t sum_ms = 0;
   for (const Sample& sample : event.samples) sum_ms += sample.ms;
   const uint64_t high_ms = std::max_element(event.samples.begin(), event.samples.end(), IsLess)->ms;
   const bool once = event.samples.size() == 1;
-  return std::string(event.name) + ": in " + std::to_string(event.samples.size()) +
+  return std::string(NameOf(event)) + ": in " + std::to_string(event.samples.size()) +
          (once ? " second, " : " different seconds, ") +
          AgeText(now - event.samples.front().unix_time) + " to " +
          AgeText(now - event.samples.back().unix_time) + " ago; " +
          std::to_string(sum_ms / event.samples.size()) + " ms on average, " +
          std::to_string(high_ms) + " ms the longest, " + std::to_string(event.max_ms) +
-         " ms since it was last reset.\n" + std::string(AdviceAbout(event.name));
+         " ms since it was last reset.\n" + std::string(RowOf(event.kind).advice);
 }
 
 // LATENCY DOCTOR -> all events in words.
@@ -189,7 +215,8 @@ std::vector<Bucket> BucketsOf(const Histogram& times_ns) {
   uint64_t counted = 0;
   for (unsigned bits = kFirstBits; counted < times_ns.total(); ++bits) {
     const uint64_t edge_ns = uint64_t{1} << bits;
-    const uint64_t calls = bits < 40 ? times_ns.CountBelow(edge_ns) : times_ns.total();
+    const uint64_t calls =
+        bits < Histogram::kValueBits ? times_ns.CountBelow(edge_ns) : times_ns.total();
     if (calls == counted) continue;
     counted = calls;
     // The edge as Redis tells it: the last value that its histogram cannot tell from the power of two.

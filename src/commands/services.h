@@ -67,15 +67,19 @@ class Services {
     int64_t unix_time;  // seconds
     uint64_t ms;        // the longest of that second
   };
+  // Commands, by their flag kFast; what else makes a turn of the loop long; the log's threads.
+  enum class LatencyKind : uint8_t { kCommand, kFastCommand, kEventLoop, kLogWrite, kLogSync };
+  static constexpr size_t kLatencyKinds = 5;
   struct LatencyEvent {
-    Slice name;                          // lives for ever
+    LatencyKind kind;
     uint64_t max_ms = 0;                 // since the start, or since it was reset
     std::vector<LatencySample> samples;  // the latest ones, oldest first
   };
   virtual bool LatencyMonitorIsOn() const = 0;
+  // Of each kind of which there is a sample.
   virtual std::vector<LatencyEvent> LatencyEvents() const = 0;
-  // False: there was nothing of it.
-  virtual bool ResetLatencyEvent(Slice name) = 0;
+  // False: there was none.
+  virtual bool ResetLatency(LatencyKind kind) = 0;
   // How long the command took, in nanoseconds. Null: it has not been run since the last ResetStats.
   virtual const Histogram* CommandTimes(const Command& command) const = 0;
 

@@ -107,7 +107,7 @@ class Engine {
   virtual uint64_t last_commit_group() const = 0;
   // Runs whenever reported_group() has moved.
   virtual void OnReported(std::function<void()> callback) = 0;
-  // A write or a sync of the log has taken so long, on its thread. For whoever watches the disk.
+  // Runs on the loop whenever a write or a sync of the log is done: it has taken so long, without its wait for a thread.
   virtual void OnLogWork(std::function<void(LogWork work, uint64_t took_us)> callback) = 0;
   // Syncs all that was committed, whatever the durability; `done` gets the outcome.
   virtual void Sync(std::function<void(Status)> done) = 0;

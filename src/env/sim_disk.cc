@@ -157,10 +157,11 @@ Result<std::vector<std::string>> SimDisk::List(const std::string& path) const {
 }
 
 bool SimDisk::StandsOn(const NameOperation& later, const NameOperation& earlier) {
-  const bool creates = earlier.size() == 1;
+  const bool is_rename = earlier.size() > 1;
   return std::any_of(later.begin(), later.end(), [&](const NameChange& x) {
     return std::any_of(earlier.begin(), earlier.end(), [&](const NameChange& y) {
-      return (creates && x.directory == y.node) || (x.directory == y.directory && x.name == y.name);
+      return (x.directory == y.node && !is_rename) ||
+             (x.directory == y.directory && x.name == y.name);
     });
   });
 }

@@ -7,7 +7,8 @@
 // A power cut keeps none, a first part, or any legal subset of the listed operations. Legal is
 // what leaves every name a history it could have had: of the operations on one name, the first
 // few, and none in a directory whose creation was not kept. A rename changes both its names or
-// neither; what happened afterwards in a directory that was renamed may be kept without it. Likewise SyncDirectory takes along what a rename from or to another directory stands on.
+// neither; what happened afterwards in a directory that was renamed may be kept without it. Likewise
+// SyncDirectory takes along what a rename from or to another directory stands on.
 //
 // Paths: "a/b", "/a/b" and "./a/b" are the same; "", "/" and "." are the root, which is always
 // there and has no "..".

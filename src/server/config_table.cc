@@ -192,6 +192,12 @@ Status ParseConfigValue(const ConfigRow& row, std::span<const std::string> words
   if (row.type == kOutputLimits) {
     return ParseOutputLimits(words, &(config->*std::get<OutputLimits Config::*>(row.member)));
   }
+  if (row.type == kFixed && !words.empty()) {
+    std::string text;
+    for (const std::string& word : words) text.append(text.empty() ? "" : " ").append(word);
+    if (EqualsIgnoreCase(text, row.default_text)) return Status::Ok();
+    return Bad("in Varve this is always '" + std::string(row.default_text) + "'");
+  }
   if (words.size() != 1) return Bad("wrong number of arguments");
   const Slice word = words[0];
   switch (row.type) {
@@ -199,9 +205,6 @@ Status ParseConfigValue(const ConfigRow& row, std::span<const std::string> words
     case kText: config->*std::get<std::string Config::*>(row.member) = word; return Status::Ok();
     case kWord:
       return ParseWord(row, word, &(config->*std::get<std::string Config::*>(row.member)));
-    case kFixed:
-      if (EqualsIgnoreCase(word, row.default_text)) return Status::Ok();
-      return Bad("in Varve this is always '" + std::string(row.default_text) + "'");
     default: return ParseNumber(row, word, &(config->*std::get<int64_t Config::*>(row.member)));
   }
 }

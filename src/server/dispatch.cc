@@ -59,19 +59,46 @@ std::unique_ptr<View> Dispatcher::NewView() {
   return view;
 }
 
+void Dispatcher::Stopwatch::Start(uint64_t before_ns) {
+  started_us_ = lap_us_ = env_.MonotonicUs();
+  before_ns_ = before_ns;
+  requests_max_ = latency_.on() || before_ns > 0 ? 1 : kRequestsPerLap;
+  is_first_ = true;
+}
+
 void Dispatcher::Stopwatch::Lap(const Command* next) {
-  constexpr uint64_t kNsPerUs = 1000;
-  const uint64_t now_us = env_.MonotonicUs();
-  if (command_ != nullptr) {
-    const uint64_t took_us = now_us - lap_us_;
-    CommandStats& stats = stats_[static_cast<size_t>(CommandIndex(*command_))];
-    stats.us += took_us;
-    if (requests_ > 0) stats.CountTimes(took_us * kNsPerUs / requests_, requests_);
-    latency_.CountCommand((command_->flags & kFast) != 0, took_us);
-  }
-  lap_us_ = now_us;
+  const uint64_t ns = Read();
+  Count(ns, requests_);
   command_ = next;
   requests_ = 0;
+}
+
+uint64_t Dispatcher::Stopwatch::TakeBack() {
+  const uint64_t ns = Read();
+  Count(ns, requests_ - 1);
+  command_ = nullptr;
+  requests_ = 0;
+  return ns;
+}
+
+void Dispatcher::Stopwatch::Restart() {
+  lap_us_ = env_.MonotonicUs();
+  requests_ = 1;
+}
+
+uint64_t Dispatcher::Stopwatch::Read() {
+  constexpr uint64_t kNsPerUs = 1000;
+  const uint64_t now_us = env_.MonotonicUs();
+  const uint64_t took_us = now_us - std::exchange(lap_us_, now_us);
+  if (command_ == nullptr) return 0;
+  stats_[static_cast<size_t>(CommandIndex(*command_))].us += took_us;
+  latency_.CountCommand((command_->flags & kFast) != 0, took_us);
+  return took_us * kNsPerUs / requests_ + std::exchange(before_ns_, 0);
+}
+
+void Dispatcher::Stopwatch::Count(uint64_t ns, uint64_t requests) {
+  if (command_ == nullptr || requests == 0) return;
+  stats_[static_cast<size_t>(CommandIndex(*command_))].CountTimes(ns, requests);
 }
 
 // --- A client's share of a turn ----------------------------------------------------------------
@@ -81,7 +108,6 @@ Dispatcher::Served Dispatcher::Serve(Client& client, int64_t now_ms) {
   reported_group_ = engine_.reported_group();
   writable_ = engine_.writable();
   running_ = &client;
-  stopwatch_.Start();
   TakeBack(client);
 
   Served served = Served::kAll;
@@ -141,10 +167,12 @@ void Dispatcher::Hold(Client& client, bool with_view) {
   }
   if (!with_view) return;
   client.held->view = std::move(view_);
+  client.held->took_ns = waiting_ns_;
   view_ = NewView();
 }
 
 void Dispatcher::TakeBack(Client& client) {
+  stopwatch_.Start(client.held ? client.held->took_ns : 0);
   rerun_ = false;
   const auto [first, count] = std::exchange(client.gathered, {});
   left_ = std::span(gathered_).subspan(first, count);
@@ -265,17 +293,19 @@ bool Dispatcher::Run(Client& client, ParsedRequest& parsed) {
   if (!status.ok()) {
     status = FailTransaction(session, parsed, std::move(status));
     if (parsed.command != nullptr) ++StatsOf(*parsed.command).rejected;
+    stopwatch_.Next(nullptr);
   } else if (session.in_multi && (parsed.command->flags & kNotQueued) == 0) {
+    stopwatch_.Next(nullptr);
     Queue(client, parsed);
     reply.SimpleString("QUEUED");
   } else {
     CommandStats& stats = StatsOf(*parsed.command);
-    stopwatch_.Next(*parsed.command);
+    stopwatch_.Next(parsed.command);
     if (!rerun) view_->scope().Reset();
     status = Execute(client, parsed, reply, &group);
     if (status.is_pending()) {
       client.out.TruncateTo(start);
-      stopwatch_.TakeBack();
+      waiting_ns_ = stopwatch_.TakeBack();
       ++stats_.waits;
       return false;
     }

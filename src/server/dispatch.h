@@ -87,6 +87,8 @@ class Dispatcher {
   // The client whose command is running, for Services; null between commands.
   Client* running() const { return running_; }
   View& running_view() const { return *view_; }
+  // The command that runs has set ServerStats to 0.
+  void ForgetTimes() { stopwatch_.Restart(); }
 
  private:
   // Attributes time to commands without asking the clock for each: it is read when the command
@@ -97,17 +99,22 @@ class Dispatcher {
    public:
     Stopwatch(Env& env, std::vector<CommandStats>& stats, LatencyMonitor& latency)
         : env_(env), stats_(stats), latency_(latency) {}
-    void Start() { started_us_ = lap_us_ = env_.MonotonicUs(); }
-    void Next(const Command& command) {
-      if (command_ == nullptr) {
-        command_ = &command;  // The first after Start.
-      } else if (&command != command_ || requests_ >= (latency_.on() ? 1 : kRequestsPerLap)) {
-        Lap(&command);
+    // What the first request has taken before, if it is run again.
+    void Start(uint64_t before_ns);
+    // What comes next; null: nothing that is run.
+    void Next(const Command* command) {
+      if (is_first_) {
+        is_first_ = false;
+        command_ = command;
+      } else if (command != command_ || requests_ >= requests_max_) {
+        Lap(command);
       }
       ++requests_;
     }
-    // The request waits: it is counted when it is run again.
-    void TakeBack() { --requests_; }
+    // The request has to be run again, and counts only then. Returns what it has taken until now.
+    uint64_t TakeBack();
+    // The statistics were set to 0, by the request that runs.
+    void Restart();
     void Stop() { Lap(nullptr); }
     // As of the last reading.
     uint64_t elapsed_us() const { return lap_us_ - started_us_; }
@@ -115,6 +122,9 @@ class Dispatcher {
    private:
     static constexpr uint64_t kRequestsPerLap = 8;
     void Lap(const Command* next);
+    // Ends the lap, and returns what each of its requests took.
+    uint64_t Read();
+    void Count(uint64_t ns, uint64_t requests);
 
     Env& env_;
     std::vector<CommandStats>& stats_;
@@ -123,6 +133,9 @@ class Dispatcher {
     uint64_t lap_us_ = 0;
     const Command* command_ = nullptr;
     uint64_t requests_ = 0;
+    uint64_t requests_max_ = kRequestsPerLap;
+    uint64_t before_ns_ = 0;  // of the one request of this lap
+    bool is_first_ = false;
   };
 
   enum class Parsed : uint8_t { kSome, kNothing, kProtocolError };
@@ -170,6 +183,7 @@ class Dispatcher {
   std::vector<ParsedRequest> requests_;  // of the client that is being served
   std::span<ParsedRequest> left_;        // in one of the two: what is to be run
   bool rerun_ = false;                   // the next request has been run before, on view_
+  uint64_t waiting_ns_ = 0;              // what the request that waits has taken
 
   // As of the start of Serve: none of these changes while the loop runs commands.
   int64_t now_ms_ = 0;

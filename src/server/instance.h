@@ -107,7 +107,7 @@ class Instance final : public Services {
   void ResetStats() override;
   bool LatencyMonitorIsOn() const override { return latency_.on(); }
   std::vector<LatencyEvent> LatencyEvents() const override { return latency_.events(); }
-  bool ResetLatencyEvent(Slice name) override { return latency_.Reset(name); }
+  bool ResetLatency(LatencyKind kind) override { return latency_.Reset(kind); }
   const Histogram* CommandTimes(const Command& command) const override;
   std::string Info(std::span<const Slice> sections) const override;
   int64_t LastSaveUnixTime() const override;

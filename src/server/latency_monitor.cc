@@ -6,9 +6,9 @@
 namespace varve {
 
 void LatencyMonitor::Add(Kind kind, uint64_t us) {
-  Services::LatencyEvent& event = events_[kind];
+  Services::LatencyEvent& event = events_[static_cast<size_t>(kind)];
   const Services::LatencySample sample = {env_.WallMs() / 1000, us / kUsPerMs};
-  event.name = kNames[kind];
+  event.kind = kind;
   event.max_ms = std::max(event.max_ms, sample.ms);
   std::vector<Services::LatencySample>& samples = event.samples;
   if (!samples.empty() && samples.back().unix_time == sample.unix_time) {
@@ -26,13 +26,11 @@ std::vector<Services::LatencyEvent> LatencyMonitor::events() const {
   return seen;
 }
 
-bool LatencyMonitor::Reset(Slice name) {
-  for (Services::LatencyEvent& event : events_) {
-    if (event.samples.empty() || event.name != name) continue;
-    event = {};
-    return true;
-  }
-  return false;
+bool LatencyMonitor::Reset(Kind kind) {
+  Services::LatencyEvent& event = events_[static_cast<size_t>(kind)];
+  const bool had_samples = !event.samples.empty();
+  event = {};
+  return had_samples;
 }
 
 }  // namespace varve

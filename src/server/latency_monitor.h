@@ -15,7 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/slice.h"
 #include "commands/services.h"
 #include "engine/engine_stats.h"
 #include "env/env.h"
@@ -24,6 +23,7 @@ namespace varve {
 
 class LatencyMonitor {
  public:
+  using Kind = Services::LatencyKind;
   static constexpr size_t kSamplesMax = 160;
 
   explicit LatencyMonitor(Env& env) : env_(env) {}
@@ -37,29 +37,26 @@ class LatencyMonitor {
   void CountCommand(bool is_fast, uint64_t us) {
     if (us < threshold_us_) return;
     told_us_ += us;
-    Add(is_fast ? kFastCommand : kCommand, us);
+    Add(is_fast ? Kind::kFastCommand : Kind::kCommand, us);
   }
   // A turn has ended, which had all that was counted since the last one.
   void CountTurn(uint64_t us) {
     const uint64_t told_us = std::exchange(told_us_, 0);
     if (us < threshold_us_) return;
     if (const uint64_t rest_us = us - std::min(us, told_us); rest_us >= threshold_us_) {
-      Add(kEventLoop, rest_us);
+      Add(Kind::kEventLoop, rest_us);
     }
   }
   void CountLogWork(LogWork work, uint64_t us) {
-    if (us >= threshold_us_) Add(work == LogWork::kSync ? kLogSync : kLogWrite, us);
+    if (us >= threshold_us_) Add(work == LogWork::kSync ? Kind::kLogSync : Kind::kLogWrite, us);
   }
 
   // Of each kind that has samples.
   std::vector<Services::LatencyEvent> events() const;
   // False: there was nothing of it.
-  bool Reset(Slice name);
+  bool Reset(Kind kind);
 
  private:
-  enum Kind : uint8_t { kCommand, kFastCommand, kEventLoop, kLogWrite, kLogSync, kKinds };
-  static constexpr std::array<Slice, kKinds> kNames = {"command", "fast-command", "event-loop",
-                                                       "log-write", "log-sync"};
   static constexpr uint64_t kUsPerMs = 1000;
   static constexpr uint64_t kOff = std::numeric_limits<uint64_t>::max();
 
@@ -68,7 +65,7 @@ class LatencyMonitor {
   Env& env_;
   uint64_t threshold_us_ = kOff;
   uint64_t told_us_ = 0;  // of this turn, as commands
-  std::array<Services::LatencyEvent, kKinds> events_;
+  std::array<Services::LatencyEvent, Services::kLatencyKinds> events_{};  // by kind
 };
 
 }  // namespace varve

@@ -65,6 +65,7 @@ Status Server::Start() {
   loop_.OnSignal(SIGINT, [this] { OnStopSignal(); });
   loop_.OnSignal(SIGHUP, [this] { OnReloadSignal(); });
   RETURN_IF_ERROR(instance_->Open());
+  worked_us_ = WorkedUs();  // that was no turn
   loop_.OnTurn([this] { EndTurn(true); }, [this] { EndTurn(false); });
   if (!config_.pidfile.empty()) RETURN_IF_ERROR(WritePidFile(config_.pidfile));
   Accept();

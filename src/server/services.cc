@@ -128,6 +128,7 @@ void Instance::ResetStats() {
   stats_ = ServerStats();
   stats_.commands = std::move(commands);
   stats_.memory_peak_bytes = memory_peak_bytes;
+  dispatcher_->ForgetTimes();
 }
 
 const Histogram* Instance::CommandTimes(const Command& command) const {

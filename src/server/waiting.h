@@ -30,6 +30,7 @@ struct ParsedRequest {
 struct Held {
   std::unique_ptr<View> view;  // null unless the first request waits
   std::vector<ParsedRequest> requests;
+  uint64_t took_ns = 0;  // by the one that waits, until now
 };
 
 }  // namespace varve

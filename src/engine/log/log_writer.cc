@@ -124,11 +124,19 @@ uint64_t LogWriter::StartSegment() {
   if (!segment_->ready) {
     // At once, ahead of the first write to it, so that the manifest may soon name it.
     auto status = std::make_shared<Status>();
+    auto took_us = std::make_shared<uint64_t>(0);
     env_.Schedule(
         Lane::kLog,
-        [&env = env_, segment = segment_, status] { *status = segment->Prepare(env, 0, false); },
-        [this, alive = std::weak_ptr<bool>(alive_), life = life_, segment = segment_, status] {
-          if (alive.expired() || life != life_) return;
+        [&env = env_, segment = segment_, status, took_us] {
+          const uint64_t start_us = env.MonotonicUs();
+          *status = segment->Prepare(env, 0, false);
+          *took_us = env.MonotonicUs() - start_us;
+        },
+        [this, alive = std::weak_ptr<bool>(alive_), life = life_, segment = segment_, status,
+         took_us] {
+          if (alive.expired()) return;
+          callbacks_.on_work(LogWork::kWrite, *took_us);  // the next group stood behind it
+          if (life != life_) return;
           if (status->code() == StatusCode::kNoSpace) {
             // The first write to it will ask again.
             callbacks_.on_no_space(*status);

@@ -49,7 +49,7 @@ class LogWriter {
   struct Callbacks {
     std::function<uint64_t()> new_file_number;
     std::function<void()> on_reported;
-    std::function<void(LogWork work, uint64_t took_us)> on_work;  // on its thread, without waiting
+    std::function<void(LogWork work, uint64_t took_us)> on_work;  // see Engine::OnLogWork
     std::function<void(Status)> on_failed;
     std::function<void(Status)> on_no_space;  // something could not be written for want of room
   };

@@ -254,8 +254,8 @@ class Harness final : public Services {
   void ResetStats() override { counters = {}; }
   bool LatencyMonitorIsOn() const override { return latency_monitor_is_on; }
   std::vector<LatencyEvent> LatencyEvents() const override { return latency_events; }
-  bool ResetLatencyEvent(Slice name) override {
-    return std::erase_if(latency_events, [name](auto& event) { return event.name == name; }) > 0;
+  bool ResetLatency(LatencyKind kind) override {
+    return std::erase_if(latency_events, [kind](auto& event) { return event.kind == kind; }) > 0;
   }
   const Histogram* CommandTimes(const Command& command) const override {
     const auto found = command_times.find(command.name);

@@ -5,14 +5,16 @@ namespace varve {
 
 namespace {
 
+using Kind = Services::LatencyKind;
+
 constexpr int64_t kNow = 1'700'000'000;
 
 }  // namespace
 
 TEST_CASE("latency commands: LATEST, HISTORY and RESET") {
   Harness harness;
-  harness.latency_events = {{"command", 900, {{kNow - 60, 120}, {kNow - 2, 100}}},
-                            {"event-loop", 31, {{kNow - 1, 31}}}};
+  harness.latency_events = {{Kind::kCommand, 900, {{kNow - 60, 120}, {kNow - 2, 100}}},
+                            {Kind::kEventLoop, 31, {{kNow - 1, 31}}}};
   static constexpr Exchange kExchanges[] = {
       {"LATENCY LATEST", "[[\"command\" 1699999998 100 900] [\"event-loop\" 1699999999 31 31]]"},
       {"LATENCY HISTORY command", "[[1699999940 120] [1699999998 100]]"},
@@ -33,14 +35,14 @@ TEST_CASE("latency commands: LATEST, HISTORY and RESET") {
 
 TEST_CASE("latency commands: GRAPH draws what HISTORY has, with its age below") {
   Harness harness;
-  harness.latency_events = {{"command",
+  harness.latency_events = {{Kind::kCommand,
                              900,
                              {{kNow - 3 * 86'400, 100},
                               {kNow - 7200, 400},
                               {kNow - 60, 300},
                               {kNow - 59, 199},
                               {kNow + 5, 200}}},
-                            {"log-sync", 50, {{kNow, 50}}}};
+                            {Kind::kLogSync, 50, {{kNow, 50}}}};
   static constexpr Exchange kExchanges[] = {
       {"LATENCY GRAPH command",
        "\"command: 100 to 400 ms, at most 900 ms\\n"
@@ -71,8 +73,8 @@ TEST_CASE("latency commands: DOCTOR says what is known, and that the monitor is 
   CHECK(doctor().find("CONFIG SET latency-monitor-threshold <milliseconds>") != std::string::npos);
   harness.latency_monitor_is_on = true;
   CHECK(doctor() == "\"Nothing has taken as long as latency-monitor-threshold.\\n\"");
-  harness.latency_events = {{"log-sync", 900, {{kNow - 7200, 100}, {kNow - 2, 201}}},
-                            {"command", 31, {{kNow - 1, 31}}}};
+  harness.latency_events = {{Kind::kLogSync, 900, {{kNow - 7200, 100}, {kNow - 2, 201}}},
+                            {Kind::kCommand, 31, {{kNow - 1, 31}}}};
   const std::string text = doctor();
   CHECK(text.find("is off") == std::string::npos);
   CHECK(text.find("log-sync: in 2 different seconds, 2h to 2s ago; 150 ms on average, 201 ms the "

@@ -103,6 +103,7 @@ TEST_CASE("config: a file is read as Redis reads one") {
       "client-output-buffer-limit normal 10mb 1mb 5\n"
       "client-output-buffer-limit replica 1 2 3\n"
       "save \"\"\n"
+      "latency-tracking-info-percentiles 50 99 99.9\n"
       "appendonly yes");
   const Result<Config> read = Load({better.path()});
   REQUIRE(read.ok());
@@ -134,7 +135,10 @@ TEST_CASE("config: what is wrong in a file is told with its place") {
        ":1: appendfsync: argument(s) must be one of the following: everysec, always, no"},
       {"logfile \"x", ":1: unbalanced quotes"},
       {"logfile \"x\"y", ":1: unbalanced quotes"},
-      {"save 900 1", ":1: save: wrong number of arguments"},
+      {"save 900 1", ":1: save: in Varve this is always ''"},
+      {"save", ":1: save: wrong number of arguments"},
+      {"latency-tracking-info-percentiles 50 99",
+       ":1: latency-tracking-info-percentiles: in Varve this is always '50 99 99.9'"},
       {"appendonly no", ":1: appendonly: in Varve this is always 'yes'"},
   };
   for (const Case& c : kCases) {

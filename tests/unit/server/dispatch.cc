@@ -85,7 +85,7 @@ class SmallServices final : public Services {
   void ResetStats() override {}
   bool LatencyMonitorIsOn() const override { return false; }
   std::vector<LatencyEvent> LatencyEvents() const override { return {}; }
-  bool ResetLatencyEvent(Slice) override { return false; }
+  bool ResetLatency(LatencyKind) override { return false; }
   const Histogram* CommandTimes(const Command&) const override { return nullptr; }
   std::string Info(std::span<const Slice>) const override { return ""; }
   int64_t LastSaveUnixTime() const override { return 0; }
@@ -382,31 +382,72 @@ TEST_CASE("dispatch: a command that waits is run again, in its place among the o
   CHECK(f.stats.keyspace_hits == 3);
 }
 
-TEST_CASE("dispatch: every command is timed, once, and one that takes long is told of") {
-  Fixture f;
+struct TimedFixture : Fixture {
+  const CommandStats& StatsOf(Slice name) {
+    return stats.commands[static_cast<size_t>(CommandIndex(*FindByFullName(name)))];
+  }
+  // How often it was timed.
+  uint64_t TimesOf(Slice name) {
+    const CommandStats& of = StatsOf(name);
+    const uint64_t times = of.times_ns ? of.times_ns->total() : 0;
+    CHECK(times == of.calls);
+    return times;
+  }
+  uint64_t LongestNs(Slice name) { return StatsOf(name).times_ns->max(); }
+};
+
+TEST_CASE("dispatch: every command is timed, once") {
+  TimedFixture f;
   Client& client = f.Connect();
-  const auto calls = [&f](Slice name) {
-    const CommandStats& stats =
-        f.stats.commands[static_cast<size_t>(CommandIndex(*FindCommand(name)))];
-    const uint64_t timed = stats.times_ns ? stats.times_ns->total() : 0;
-    CHECK(timed == stats.calls);
-    return timed;
-  };
   std::string many;
   for (int i = 0; i < 20; ++i) many += "SET a 1\r\n";
   f.Ask(client, many + "GET a\r\nPING\r\nGET a\r\n");
-  CHECK(calls("set") == 20);
-  CHECK(calls("get") == 2);
-  CHECK(calls("ping") == 1);
+  CHECK(f.TimesOf("set") == 20);
+  CHECK(f.TimesOf("get") == 2);
+  CHECK(f.TimesOf("ping") == 1);
+}
 
-  // What waits is counted when it has not waited, even if it ran twice.
-  f.engine.MakeCold(f.KeyOf("a"));
-  f.Ask(client, "PING\r\nGET a\r\nGET a\r\n");
-  CHECK(calls("get") == 2);
-  f.engine.Arrive();
-  f.turn->End();
-  CHECK(calls("get") == 4);
+TEST_CASE("dispatch: a command that waits is timed as a whole, when it is through") {
+  for (const char* before : {"", "GET b\r\n", "PING\r\n"}) {
+    CAPTURE(before);
+    TimedFixture f;
+    Client& client = f.Connect();
+    f.Ask(client, "SET a 1\r\nSET b 1\r\n");
+    f.env.set_tick_us(1000);  // every look at the clock
+    f.engine.MakeCold(f.KeyOf("a"));
+    f.Ask(client, std::string(before) + "GET a\r\n");
+    const uint64_t earlier = f.TimesOf("get");
+    f.engine.MakeCold(f.KeyOf("a"));
+    f.turn->End();
+    f.engine.Arrive();
+    f.turn->End();
+    CHECK(f.TimesOf("get") == earlier + 1);
+    CHECK(f.LongestNs("get") * earlier + f.LongestNs("get") >= 2'000'000);
+    if (earlier == 0) CHECK(f.LongestNs("get") == f.StatsOf("get").us * 1000);
+  }
+}
 
+TEST_CASE("dispatch: what is queued or refused is not billed to a command") {
+  TimedFixture f;
+  Client& client = f.Connect();
+  f.dispatcher->OnRan([&f](const Dispatcher::Ran&) { f.env.AdvanceMs(1); });
+  std::string refused, queued;
+  for (int i = 0; i < 20; ++i) {
+    refused += "NOSUCH\r\n";
+    queued += "SET a 1\r\n";
+  }
+  f.Send(client, "PING\r\n" + refused + "PING\r\nMULTI\r\n" + queued + "EXEC\r\n");
+  for (int turns = 0; turns < 100; ++turns)
+    f.turn->End();  // a client is served about a millisecond at a time
+  CHECK(f.LongestNs("ping") == 1'000'000);
+  CHECK(f.LongestNs("multi") == 1'000'000);
+  CHECK(f.LongestNs("exec") == 1'000'000);
+  CHECK(f.StatsOf("ping").us == 2000);
+}
+
+TEST_CASE("dispatch: a command that takes long is told of, by itself") {
+  TimedFixture f;
+  Client& client = f.Connect();
   f.services.sleep = [&f](uint64_t us) { f.env.AdvanceMs(us / 1000); };
   f.Ask(client, "DEBUG SLEEP 0.1\r\n");
   CHECK(f.latency.events().empty());
@@ -416,9 +457,9 @@ TEST_CASE("dispatch: every command is timed, once, and one that takes long is to
   CHECK(f.latency.events().empty());
   f.Ask(client, "PING\r\nDEBUG SLEEP 0.12\r\nPING\r\n");
   REQUIRE(f.latency.events().size() == 1);
-  CHECK(f.latency.events()[0].name == "command");
+  CHECK(f.latency.events()[0].kind == Services::LatencyKind::kCommand);
   CHECK(f.latency.events()[0].max_ms == 120);
-  CHECK(calls("debug") == 6);
+  CHECK(f.TimesOf("debug") == 6);
 }
 
 TEST_CASE("dispatch: many clients wait at a time, each with its own view") {

@@ -61,9 +61,10 @@ TEST_CASE(
   config.latency_monitor_threshold_ms = 50;
   instance.Apply(config);
   write_slowly();
-  std::vector<std::string> names;
-  for (const auto& event : instance.LatencyEvents()) names.emplace_back(event.name);
-  CHECK(names == std::vector<std::string>{"event-loop", "log-sync"});
+  const std::vector<Services::LatencyEvent> events = instance.LatencyEvents();
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].kind == Services::LatencyKind::kEventLoop);
+  CHECK(events[1].kind == Services::LatencyKind::kLogSync);
   CHECK(instance.Close().ok());
 }
 

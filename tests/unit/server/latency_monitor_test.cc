@@ -11,6 +11,7 @@ namespace varve {
 namespace {
 
 using Event = Services::LatencyEvent;
+using Kind = Services::LatencyKind;
 
 constexpr uint64_t kMs = 1000;  // in microseconds
 
@@ -20,35 +21,36 @@ struct Fixture {
 
   Fixture() { monitor.SetThreshold(10); }
 
-  // Without samples: there is none of that name.
-  Event Find(Slice name) const {
+  // Without samples: there is none of that kind.
+  Event Find(Kind kind) const {
     const std::vector<Event> events = monitor.events();
     const auto found = std::find_if(events.begin(), events.end(),
-                                    [name](const Event& event) { return event.name == name; });
+                                    [kind](const Event& event) { return event.kind == kind; });
     return found == events.end() ? Event() : *found;
   }
 };
 
 TEST_CASE("latency monitor: what takes at least the threshold is an event of its kind") {
   struct Case {
-    Slice name;
+    Kind kind;
     void (*count)(LatencyMonitor& monitor, uint64_t us);
   };
   static constexpr Case kCases[] = {
-      {"command", [](LatencyMonitor& m, uint64_t us) { m.CountCommand(false, us); }},
-      {"fast-command", [](LatencyMonitor& m, uint64_t us) { m.CountCommand(true, us); }},
-      {"event-loop", [](LatencyMonitor& m, uint64_t us) { m.CountTurn(us); }},
-      {"log-write", [](LatencyMonitor& m, uint64_t us) { m.CountLogWork(LogWork::kWrite, us); }},
-      {"log-sync", [](LatencyMonitor& m, uint64_t us) { m.CountLogWork(LogWork::kSync, us); }},
+      {Kind::kCommand, [](LatencyMonitor& m, uint64_t us) { m.CountCommand(false, us); }},
+      {Kind::kFastCommand, [](LatencyMonitor& m, uint64_t us) { m.CountCommand(true, us); }},
+      {Kind::kEventLoop, [](LatencyMonitor& m, uint64_t us) { m.CountTurn(us); }},
+      {Kind::kLogWrite,
+       [](LatencyMonitor& m, uint64_t us) { m.CountLogWork(LogWork::kWrite, us); }},
+      {Kind::kLogSync, [](LatencyMonitor& m, uint64_t us) { m.CountLogWork(LogWork::kSync, us); }},
   };
   for (const Case& c : kCases) {
-    CAPTURE(c.name);
+    CAPTURE(static_cast<int>(c.kind));
     Fixture f;
     c.count(f.monitor, 10 * kMs - 1);
     CHECK(f.monitor.events().empty());
     c.count(f.monitor, 10 * kMs);
     REQUIRE(f.monitor.events().size() == 1);
-    const Event event = f.Find(c.name);
+    const Event event = f.Find(c.kind);
     REQUIRE(event.samples.size() == 1);
     CHECK(event.samples[0].ms == 10);
     CHECK(event.samples[0].unix_time == f.env.WallMs() / 1000);
@@ -64,7 +66,7 @@ TEST_CASE("latency monitor: while it is off nothing is recorded, and what was st
   f.monitor.CountCommand(true, 3600 * 1000 * kMs);
   f.monitor.CountTurn(3600 * 1000 * kMs);
   CHECK(f.monitor.events().size() == 1);
-  CHECK(f.Find("command").max_ms == 20);
+  CHECK(f.Find(Kind::kCommand).max_ms == 20);
   f.monitor.SetThreshold(INT64_MAX);  // more than there is, in microseconds
   f.monitor.CountTurn(3600 * 1000 * kMs);
   CHECK(f.monitor.on());
@@ -80,7 +82,7 @@ TEST_CASE(
     if (second == 5) f.monitor.CountCommand(false, 700 * kMs);
     f.env.AdvanceMs(1000);
   }
-  const Event event = f.Find("command");
+  const Event event = f.Find(Kind::kCommand);
   REQUIRE(event.samples.size() == LatencyMonitor::kSamplesMax);
   CHECK(event.max_ms == 700);
   for (size_t i = 0; i < event.samples.size(); ++i) {
@@ -105,25 +107,24 @@ TEST_CASE("latency monitor: a turn is told of for what its slow commands did not
     Fixture f;
     for (const uint64_t ms : c.commands_ms) f.monitor.CountCommand(false, ms * kMs);
     f.monitor.CountTurn(c.turn_ms * kMs);
-    CHECK(f.Find("event-loop").max_ms == c.want_ms);
+    CHECK(f.Find(Kind::kEventLoop).max_ms == c.want_ms);
     // And the next turn is its own.
     f.monitor.CountTurn(99 * kMs);
-    CHECK(f.Find("event-loop").max_ms == 99);
+    CHECK(f.Find(Kind::kEventLoop).max_ms == 99);
   }
 }
 
 TEST_CASE("latency monitor: an event that is reset starts anew") {
   Fixture f;
-  CHECK_FALSE(f.monitor.Reset("command"));
+  CHECK_FALSE(f.monitor.Reset(Kind::kCommand));
   f.monitor.CountCommand(false, 50 * kMs);
   f.monitor.CountCommand(true, 50 * kMs);
-  CHECK_FALSE(f.monitor.Reset("Command"));
-  CHECK(f.monitor.Reset("command"));
-  CHECK_FALSE(f.monitor.Reset("command"));
-  CHECK(f.Find("command").samples.empty());
-  CHECK(f.Find("fast-command").max_ms == 50);
+  CHECK(f.monitor.Reset(Kind::kCommand));
+  CHECK_FALSE(f.monitor.Reset(Kind::kCommand));
+  CHECK(f.Find(Kind::kCommand).samples.empty());
+  CHECK(f.Find(Kind::kFastCommand).max_ms == 50);
   f.monitor.CountCommand(false, 20 * kMs);
-  CHECK(f.Find("command").max_ms == 20);
+  CHECK(f.Find(Kind::kCommand).max_ms == 20);
 }
 
 }  // namespace
