@@ -1,23 +1,13 @@
 // tests/unit/server/dispatch.cc: clients served, held, paused and dropped, over a scripted engine.
-//
-// The sockets are strings: what a client sends is put into its reader as the network would, and
-// what the socket takes is collected. A turn ends when the test says so.
 #include "server/dispatch.h"
 
 #include <algorithm>
-#include <cstring>
-#include <functional>
 #include <list>
-#include <map>
 #include <memory>
 #include <string>
 
-#include "base/log.h"
-#include "commands/table.h"
 #include "env/memory_meter.h"
-#include "env/sim_env.h"
-#include "server/turn.h"
-#include "tests/unit/server/scripted_engine.h"
+#include "tests/unit/server/dispatch_fixture.h"
 
 #include <doctest/doctest.h>
 
@@ -25,154 +15,7 @@ namespace varve {
 
 namespace {
 
-class StringConnection final : public Connection {
- public:
-  size_t takes = SIZE_MAX;  // how many more bytes the socket takes
-  int error = 0;
-  bool reading = true;
-  bool wants_writable = false;
-  int writes = 0;
-  std::string& sent;
-
-  explicit StringConnection(std::string& to) : sent(to) {}
-
-  void SetReading(bool on) override { reading = on; }
-  ptrdiff_t Write(std::span<const Slice> slices) override {
-    if (error != 0) return -error;
-    ++writes;
-    ptrdiff_t size = 0;
-    for (const Slice slice : slices) {
-      const size_t taken = std::min(takes, slice.size());
-      sent.append(slice.substr(0, taken));
-      takes -= taken;
-      size += static_cast<ptrdiff_t>(taken);
-    }
-    return size;
-  }
-  void WantWritable(bool on) override { wants_writable = on; }
-  int descriptor() const override { return 0; }
-};
-
-class SmallServices final : public Services {
- public:
-  explicit SmallServices(WatchRegistry& watches) : watches_(watches) {}
-  std::string password;
-  std::function<int(const ClientFilter&)> kill;
-  std::function<void(uint64_t us)> sleep;
-
-  bool PasswordRequired() const override { return !password.empty(); }
-  bool CheckPassword(Slice, Slice given) const override { return given == password; }
-  std::string DescribeClient(const Session&) const override { return ""; }
-  std::string DescribeClients(const std::function<bool(const Session&)>&) const override {
-    return "";
-  }
-  int KillClients(const Session&, const ClientFilter& filter) override { return kill(filter); }
-  void Watch(Session& session, int database, Slice key, bool exists) override {
-    watches_.Watch(session, database, key, exists);
-  }
-  void Unwatch(Session& session) override { watches_.Unwatch(session); }
-  void ForEachWatched(
-      const Session& session,
-      const std::function<void(int database, Slice key, bool existed)>& visit) const override {
-    watches_.ForEachWatched(session, visit);
-  }
-  std::vector<std::pair<std::string, std::string>> ConfigGet(
-      std::span<const Slice>) const override {
-    return {};
-  }
-  Status ConfigSet(std::span<const std::pair<Slice, Slice>>) override { return Status::Ok(); }
-  Status ConfigRewrite() override { return Status::Ok(); }
-  void ResetStats() override {}
-  bool LatencyMonitorIsOn() const override { return false; }
-  std::vector<LatencyEvent> LatencyEvents() const override { return {}; }
-  bool ResetLatency(LatencyKind) override { return false; }
-  const Histogram* CommandTimes(const Command&) const override { return nullptr; }
-  std::string Info(std::span<const Slice>) const override { return ""; }
-  int64_t LastSaveUnixTime() const override { return 0; }
-  Status BackgroundSave() override { return Status::Ok(); }
-  Status Save() override { return Status::Ok(); }
-  void Shutdown(bool) override {}
-  void SleepUs(uint64_t us) override {
-    if (sleep) sleep(us);
-  }
-  int64_t WallUs() const override { return 1; }
-
- private:
-  WatchRegistry& watches_;
-};
-
-struct Fixture {
-  SimEnv env{1};
-  ScriptedEngine engine;
-  Databases databases;
-  WatchRegistry watches;
-  SmallServices services{watches};
-  ClientLimits limits;
-  ServerStats stats;
-  LatencyMonitor latency{env};
-  std::unique_ptr<Dispatcher> dispatcher;
-  std::unique_ptr<Turn> turn;
-  std::list<Client> clients;
-  std::map<uint64_t, std::string> sent;  // by client, also after it is gone
-  bool busy = false;
-
-  Fixture() {
-    SetLogLevel(LogLevel::kNothing);
-    databases.spaces.resize(16);
-    limits.output.hard_bytes = 64 << 20;
-    limits.requests_no_auth.authenticated = false;
-    stats.commands.resize(static_cast<size_t>(CommandCount()));
-    dispatcher = std::make_unique<Dispatcher>(
-        Dispatcher::Parts{engine, env, databases, services, watches, limits, stats, latency});
-    turn = std::make_unique<Turn>(
-        Turn::Parts{engine, env, *dispatcher, limits, stats, [this](bool b) { busy = b; },
-                    [this](Client& gone) {
-                      watches.Unwatch(gone.session);
-                      clients.remove_if([&gone](const Client& c) { return &c == &gone; });
-                    }});
-  }
-  ~Fixture() { clients.clear(); }
-
-  Client& Connect() {
-    const bool open = !services.PasswordRequired();
-    Client& client = clients.emplace_back(sent.size() + 1,
-                                          open ? limits.requests : limits.requests_no_auth, *turn);
-    client.session.authenticated = open;
-    client.no_auth_limits = !open;
-    client.connection = std::make_unique<StringConnection>(sent[client.session.id]);
-    return client;
-  }
-  static StringConnection& SocketOf(Client& client) {
-    return static_cast<StringConnection&>(*client.connection);
-  }
-
-  // As the network brings it: in pieces of what the reader has room for, and at most one in a turn if it makes requests.
-  void Send(Client& client, Slice bytes) {
-    while (!bytes.empty()) {
-      if (!SocketOf(client).reading) turn->End();
-      REQUIRE(SocketOf(client).reading);
-      const std::span<char> space = client.ReadSpace();
-      const size_t size = std::min(space.size(), bytes.size());
-      std::memcpy(space.data(), bytes.data(), size);
-      bytes.remove_prefix(size);
-      client.DidRead(size);
-    }
-  }
-  // What the client has got since it was last asked.
-  std::string Received(Client& client) { return std::exchange(SocketOf(client).sent, ""); }
-  // Sends, ends the turn, and returns the reply.
-  std::string Ask(Client& client, Slice bytes) {
-    const uint64_t id = client.session.id;
-    Send(client, bytes);
-    turn->End();
-    return std::exchange(sent[id], "");
-  }
-  std::string KeyOf(Slice key) const {
-    std::string engine_key;
-    AppendPrefix(&engine_key, KeyKind::kKey, databases.spaces[0]);
-    return engine_key.append(key);
-  }
-};
+using Fixture = DispatchFixture;
 
 }  // namespace
 
@@ -380,86 +223,6 @@ TEST_CASE("dispatch: a command that waits is run again, in its place among the o
   CHECK(client.state == ClientState::kReading);
   CHECK(Fixture::SocketOf(client).reading);
   CHECK(f.stats.keyspace_hits == 3);
-}
-
-struct TimedFixture : Fixture {
-  const CommandStats& StatsOf(Slice name) {
-    return stats.commands[static_cast<size_t>(CommandIndex(*FindByFullName(name)))];
-  }
-  // How often it was timed.
-  uint64_t TimesOf(Slice name) {
-    const CommandStats& of = StatsOf(name);
-    const uint64_t times = of.times_ns ? of.times_ns->total() : 0;
-    CHECK(times == of.calls);
-    return times;
-  }
-  uint64_t LongestNs(Slice name) { return StatsOf(name).times_ns->max(); }
-};
-
-TEST_CASE("dispatch: every command is timed, once") {
-  TimedFixture f;
-  Client& client = f.Connect();
-  std::string many;
-  for (int i = 0; i < 20; ++i) many += "SET a 1\r\n";
-  f.Ask(client, many + "GET a\r\nPING\r\nGET a\r\n");
-  CHECK(f.TimesOf("set") == 20);
-  CHECK(f.TimesOf("get") == 2);
-  CHECK(f.TimesOf("ping") == 1);
-}
-
-TEST_CASE("dispatch: a command that waits is timed as a whole, when it is through") {
-  for (const char* before : {"", "GET b\r\n", "PING\r\n"}) {
-    CAPTURE(before);
-    TimedFixture f;
-    Client& client = f.Connect();
-    f.Ask(client, "SET a 1\r\nSET b 1\r\n");
-    f.env.set_tick_us(1000);  // every look at the clock
-    f.engine.MakeCold(f.KeyOf("a"));
-    f.Ask(client, std::string(before) + "GET a\r\n");
-    const uint64_t earlier = f.TimesOf("get");
-    f.engine.MakeCold(f.KeyOf("a"));
-    f.turn->End();
-    f.engine.Arrive();
-    f.turn->End();
-    CHECK(f.TimesOf("get") == earlier + 1);
-    CHECK(f.LongestNs("get") * earlier + f.LongestNs("get") >= 2'000'000);
-    if (earlier == 0) CHECK(f.LongestNs("get") == f.StatsOf("get").us * 1000);
-  }
-}
-
-TEST_CASE("dispatch: what is queued or refused is not billed to a command") {
-  TimedFixture f;
-  Client& client = f.Connect();
-  f.dispatcher->OnRan([&f](const Dispatcher::Ran&) { f.env.AdvanceMs(1); });
-  std::string refused, queued;
-  for (int i = 0; i < 20; ++i) {
-    refused += "NOSUCH\r\n";
-    queued += "SET a 1\r\n";
-  }
-  f.Send(client, "PING\r\n" + refused + "PING\r\nMULTI\r\n" + queued + "EXEC\r\n");
-  for (int turns = 0; turns < 100; ++turns)
-    f.turn->End();  // a client is served about a millisecond at a time
-  CHECK(f.LongestNs("ping") == 1'000'000);
-  CHECK(f.LongestNs("multi") == 1'000'000);
-  CHECK(f.LongestNs("exec") == 1'000'000);
-  CHECK(f.StatsOf("ping").us == 2000);
-}
-
-TEST_CASE("dispatch: a command that takes long is told of, by itself") {
-  TimedFixture f;
-  Client& client = f.Connect();
-  f.services.sleep = [&f](uint64_t us) { f.env.AdvanceMs(us / 1000); };
-  f.Ask(client, "DEBUG SLEEP 0.1\r\n");
-  CHECK(f.latency.events().empty());
-  f.latency.SetThreshold(100);
-  // Eight of these are not timed together now: that would make one of 160 ms.
-  f.Ask(client, "DEBUG SLEEP 0.04\r\nDEBUG SLEEP 0.04\r\nDEBUG SLEEP 0.04\r\nDEBUG SLEEP 0.04\r\n");
-  CHECK(f.latency.events().empty());
-  f.Ask(client, "PING\r\nDEBUG SLEEP 0.12\r\nPING\r\n");
-  REQUIRE(f.latency.events().size() == 1);
-  CHECK(f.latency.events()[0].kind == Services::LatencyKind::kCommand);
-  CHECK(f.latency.events()[0].max_ms == 120);
-  CHECK(f.TimesOf("debug") == 6);
 }
 
 TEST_CASE("dispatch: many clients wait at a time, each with its own view") {
