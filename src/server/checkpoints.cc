@@ -67,7 +67,7 @@ Status RemoveOldest(Env& env, const std::string& directory, const std::string& n
   if (names->size() <= others_max) return Status::Ok();
   names->resize(names->size() - others_max);
   for (const std::string& name : *names) {
-    RETURN_IF_ERROR(RemoveCheckpoint(env, JoinPath(directory, name)));
+    RETURN_IF_ERROR(RemoveWhole(env, JoinPath(directory, name)));
     Log(LogLevel::kNotice, "checkpoints: removed %s", name.c_str());
   }
   return Status::Ok();

@@ -547,7 +547,7 @@ TEST_CASE("checkpoint: removing one, the power may fail at any operation") {
       world.MakeCheckpoint();
       const HistoryState wanted = world.wanted;
       world.env.CutPowerAfter(n);
-      const Status removed = RemoveCheckpoint(world.env, kTarget);
+      const Status removed = RemoveWhole(world.env, kTarget);
       const bool untouched = world.env.power_is_on();
       CHECK(removed.ok() == untouched);
       world.Restart(mode);
@@ -576,7 +576,7 @@ TEST_CASE("checkpoint: a removal that failed is finished later, and then the pow
         world.MakeCheckpoint();
         const HistoryState wanted = world.wanted;
         world.env.FailNth(failing);
-        removed = RemoveCheckpoint(world.env, kTarget).ok();
+        removed = RemoveWhole(world.env, kTarget).ok();
         world.Heal();
         world.env.CutPowerAfter(last);
         (void)RemovePartial(world.env, kTarget);

@@ -172,6 +172,19 @@ TEST_CASE("repair: the needed key was never there, and nobody misses it") {
   CHECK(d.report.complete());
 }
 
+TEST_CASE("repair: another that works at the same target is left alone") {
+  Damaged d;
+  d.Kill();
+  Options options = d.world.options;
+  options.directory = std::string(kTarget) + ".partial";
+  const Result<std::unique_ptr<Engine>> other = Engine::Open(options, d.world.env);
+  REQUIRE(other.ok());
+  const std::vector<std::string> before = d.world.env.Names(options.directory);
+  CHECK(d.Repair().code() == StatusCode::kLocked);
+  CHECK(d.world.env.Names(options.directory) == before);
+  Must((*other)->Close().ok());
+}
+
 // Whatever ends it, and whatever the disk keeps of it.
 TEST_CASE("repair: at any moment there is a whole database by the target's name, or none") {
   int absent = 0;

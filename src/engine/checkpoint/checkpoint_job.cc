@@ -52,10 +52,6 @@ class CheckpointJob {
 
 Status CheckpointJob::Run() {
   info_ = CheckpointInfo{.group = plan_.state.flushed_group};
-  // At the next start of a database around it, such a name would be taken for a file to be removed.
-  if (ParseFileName(BaseName(target_))) {
-    return Status::InvalidArgument(target_ + ": a name that the database's own files have");
-  }
   RETURN_IF_ERROR(RequireVacant(env_, target_));
   RETURN_IF_ERROR(RemovePartial(env_, target_));
   Status status = env_.CreateDirectory(partial_);
@@ -142,17 +138,6 @@ void CheckpointJob::Progress(const std::string& name, uint64_t bytes) {
 Status MakeCheckpoint(Env& env, const CheckpointPlan& plan, const CheckpointControl& control,
                       CheckpointInfo* info) {
   return CheckpointJob(env, plan, control, info).Run();
-}
-
-Status RemoveCheckpoint(Env& env, const std::string& directory) {
-  const std::string lock_path = JoinPath(directory, kLockFileName);
-  std::unique_ptr<DirectoryLock> held;
-  if (env.Exists(lock_path)) {  // else nobody ever opened it
-    Result<std::unique_ptr<DirectoryLock>> lock = env.LockFile(lock_path);
-    if (!lock.ok()) return lock.status();
-    held = std::move(*lock);
-  }
-  return RemoveWhole(env, directory);
 }
 
 }  // namespace varve

@@ -54,7 +54,4 @@ struct CheckpointControl {
 Status MakeCheckpoint(Env& env, const CheckpointPlan& plan, const CheckpointControl& control,
                       CheckpointInfo* info);
 
-// Removes a checkpoint, so that at no moment a part of it passes for a whole. kLocked if it is open as a database.
-Status RemoveCheckpoint(Env& env, const std::string& directory);
-
 }  // namespace varve
